@@ -1,7 +1,8 @@
 #pragma once
 /// How the library says that something is wrong.
 ///
-/// A caller's mistake is a std::invalid_argument whose text begins with the operation in brackets and prints the shapes:
+/// A caller's mistake is a std::invalid_argument whose text begins with the operation in brackets and prints the
+/// shapes:
 ///   [attention] q has head_dim 64 but k has 32; q (2, 12, 50, 64), k (2, 12, 50, 32)
 /// A file that cannot be used is a couplet::file_error that names the file, the tensor or key, what was expected and
 /// what was found. The library never prints, aborts or exits.
