@@ -1,0 +1,178 @@
+#pragma once
+/// Scaled dot-product attention, per sequence and head.
+///   s_tu = q_t . k_u / sqrt(D),   p_tu = exp(s_tu - lse_t),   lse_t = log sum_u exp(s_tu),   out_t = sum_u p_tu v_u
+/// Causal: the sums run over u <= t. No (T, T) matrix of a whole batch ever exists: the backward pass computes the
+/// probabilities again from the saved log-sum-exp. Vaswani et al., arXiv:1706.03762; Dao et al., arXiv:2205.14135.
+#include <cmath>
+
+#include "couplet/core/parallel.hpp"
+#include "couplet/core/sequences.hpp"
+#include "couplet/core/tensor.hpp"
+#include "couplet/ops/operand.hpp"
+#include "couplet/ops/shapes.hpp"
+
+namespace couplet::inline COUPLET_ABI::ops {
+
+struct AttentionOptions {
+  Index heads = 1;      ///< H; the width of q, k and v is H times D, the width of a head
+  bool causal = false;  ///< query t of a sequence sees the keys 0 .. t
+};
+
+namespace detail {
+
+inline void check_attention(const char* op, const Shape& q, const Shape& k, const Shape& v,
+                            const Sequences& q_sequences, const Sequences& k_sequences, AttentionOptions options) {
+  const auto shapes = [&] { return "; q " + to_string(q) + ", k " + to_string(k) + ", v " + to_string(v); };
+  if (options.heads < 1 || q[1] % options.heads != 0) {
+    fail(op, "the width does not divide into " + std::to_string(options.heads) + " heads" + shapes());
+  }
+  if (k[1] != q[1] || v[1] != q[1]) fail(op, "widths differ" + shapes());
+  if (v[0] != k[0]) fail(op, "k and v have different numbers of rows" + shapes());
+  if (q_sequences.count() != k_sequences.count()) {
+    fail(op, std::to_string(q_sequences.count()) + " sequences of queries, " + std::to_string(k_sequences.count()) +
+                 " of keys");
+  }
+  if (q_sequences.rows() != q[0] || k_sequences.rows() != k[0]) {
+    fail(op, "the sequences cover " + std::to_string(q_sequences.rows()) + " queries and " +
+                 std::to_string(k_sequences.rows()) + " keys" + shapes());
+  }
+  for (Index i = 0; i < q_sequences.count(); ++i) {
+    const Index queries = q_sequences.length(i);
+    const Index keys = k_sequences.length(i);
+    if ((queries > 0 && keys == 0) || (options.causal && queries != keys)) {
+      fail(op, "sequence " + std::to_string(i) + " has " + std::to_string(queries) + " queries and " +
+                   std::to_string(keys) + " keys" + (options.causal ? ", causal" : ""));
+    }
+  }
+}
+
+/// One head of one sequence: a view of the columns that belong to it.
+template <class T>
+TensorView<T, 2> head_view(TensorView<T, 2> x, const Sequences& sequences, Index sequence, Index head, Index width) {
+  return x.slice(sequences.begin(sequence), sequences.end(sequence)).columns(head * width, (head + 1) * width);
+}
+
+template <class T>
+T dot(const T* a, const T* b, Index n) {
+  T sum(0);
+  for (Index i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+template <class T>
+void add_scaled(T factor, const T* x, Index n, T* y) {
+  for (Index i = 0; i < n; ++i) y[i] += factor * x[i];
+}
+
+/// q, out: (Tq, D)   k, v: (Tk, D)   p: Tk elements of scratch   lse: one element every lse_stride, or nullptr
+template <class T>
+void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v, bool causal,
+                            TensorView<T, 2> out, T* lse, Index lse_stride, T* p) {
+  const Index width = q.extent(1);
+  const T scale = 1 / std::sqrt(static_cast<T>(width));
+  for (Index t = 0; t < q.extent(0); ++t) {
+    const Index keys = causal ? t + 1 : k.extent(0);
+    for (Index u = 0; u < keys; ++u) p[u] = scale * dot(q[t].data(), k[u].data(), width);
+    const T maximum = *std::max_element(p, p + keys);
+    T sum(0);
+    for (Index u = 0; u < keys; ++u) sum += p[u] = std::exp(p[u] - maximum);
+    std::fill_n(out[t].data(), width, T(0));
+    for (Index u = 0; u < keys; ++u) add_scaled(p[u] / sum, v[u].data(), width, out[t].data());
+    if (lse != nullptr) lse[t * lse_stride] = maximum + std::log(sum);
+  }
+}
+
+/// dp_tu = dout_t . v_u,   ds_tu = p_tu (dp_tu - dout_t . out_t)
+/// dq_t = sum_u ds_tu k_u / sqrt(D),   dk_u = sum_t ds_tu q_t / sqrt(D),   dv_u = sum_t p_tu dout_t
+template <class T>
+void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2> q, TensorView<const T, 2> k,
+                             TensorView<const T, 2> v, TensorView<const T, 2> out, const T* lse, Index lse_stride,
+                             bool causal, TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv) {
+  const Index width = q.extent(1);
+  const T scale = 1 / std::sqrt(static_cast<T>(width));
+  for (Index u = 0; u < k.extent(0); ++u) {
+    std::fill_n(dk[u].data(), width, T(0));
+    std::fill_n(dv[u].data(), width, T(0));
+  }
+  for (Index t = 0; t < q.extent(0); ++t) {
+    const T out_dout = dot(out[t].data(), dout[t].data(), width);
+    std::fill_n(dq[t].data(), width, T(0));
+    const Index keys = causal ? t + 1 : k.extent(0);
+    for (Index u = 0; u < keys; ++u) {
+      const T p = std::exp(scale * dot(q[t].data(), k[u].data(), width) - lse[t * lse_stride]);
+      const T ds = p * (dot(dout[t].data(), v[u].data(), width) - out_dout);
+      add_scaled(scale * ds, k[u].data(), width, dq[t].data());
+      add_scaled(scale * ds, q[t].data(), width, dk[u].data());
+      add_scaled(p, dout[t].data(), width, dv[u].data());
+    }
+  }
+}
+
+inline Index longest(const Sequences& sequences) {
+  Index length = 0;
+  for (Index i = 0; i < sequences.count(); ++i) length = std::max(length, sequences.length(i));
+  return length;
+}
+
+}  // namespace detail
+
+/// q, out: (Rq, H D)   k, v: (Rk, H D)   lse: (Rq, H), saved for the backward pass; an empty view when there is none.
+/// Sequence i of q attends to sequence i of k. q, k and v may be column slices of one matrix.
+template <class T>
+void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v,
+                       const Sequences& q_sequences, const Sequences& k_sequences, AttentionOptions options,
+                       const Operand<T>& out, TensorView<T, 2> lse, Workspace& workspace) {
+  detail::check_attention("attention", q.shape(), k.shape(), v.shape(), q_sequences, k_sequences, options);
+  const TensorView<T, 2> y = out.view();
+  require_equal_shapes("attention", "q", q, "out", y);
+  if (!lse.empty() && (lse.extent(0) != q.extent(0) || lse.extent(1) != options.heads)) {
+    fail("attention", "lse must be (" + std::to_string(q.extent(0)) + ", " + std::to_string(options.heads) + "), is " +
+                          to_string(lse.shape()));
+  }
+  const Index heads = options.heads;
+  const Index width = q.extent(1) / heads;
+  const Index scratch = detail::longest(k_sequences);
+  parallel_for(workspace, q_sequences.count() * heads, [&](Index i, Workspace& local) {
+    const Index sequence = i / heads;
+    const Index head = i % heads;
+    const Workspace::Scope scope(local);
+    T* const row_lse = lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head);
+    detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
+                                   detail::head_view(k, k_sequences, sequence, head, width),
+                                   detail::head_view(v, k_sequences, sequence, head, width), options.causal,
+                                   detail::head_view(y, q_sequences, sequence, head, width), row_lse, lse.stride(0),
+                                   local.take<T>(scratch));
+  });
+}
+
+/// dout, q, out, dq: (Rq, H D)   k, v, dk, dv: (Rk, H D)   lse: (Rq, H)   dq, dk and dv are assigned.
+template <class T>
+void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, TensorView<const T, 2> k,
+                        TensorView<const T, 2> v, TensorView<const T, 2> out, TensorView<const T, 2> lse,
+                        const Sequences& q_sequences, const Sequences& k_sequences, AttentionOptions options,
+                        TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv, Workspace& workspace) {
+  const char* const op = "attention backward";
+  detail::check_attention(op, q.shape(), k.shape(), v.shape(), q_sequences, k_sequences, options);
+  require_equal_shapes(op, "q", q, "dout", dout);
+  require_equal_shapes(op, "q", q, "out", out);
+  require_equal_shapes(op, "q", q, "dq", dq);
+  require_equal_shapes(op, "k", k, "dk", dk);
+  require_equal_shapes(op, "v", v, "dv", dv);
+  if (lse.extent(0) != q.extent(0) || lse.extent(1) != options.heads) {
+    fail(op, "lse must be (" + std::to_string(q.extent(0)) + ", " + std::to_string(options.heads) + "), is " +
+                 to_string(lse.shape()));
+  }
+  const Index heads = options.heads;
+  const Index width = q.extent(1) / heads;
+  parallel_for(workspace, q_sequences.count() * heads, [&](Index i, Workspace&) {
+    const Index sequence = i / heads;
+    const Index head = i % heads;
+    const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
+    const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
+    detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out),
+                                    lse.data() + q_sequences.begin(sequence) * lse.stride(0) + head, lse.stride(0),
+                                    options.causal, of_queries(dq), of_keys(dk), of_keys(dv));
+  });
+}
+
+}  // namespace couplet::inline COUPLET_ABI::ops

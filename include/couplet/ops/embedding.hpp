@@ -1,0 +1,87 @@
+#pragma once
+/// Token and position embedding:  y_r = table[ids_r] + positions[t], t = the place of row r in its sequence.
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "couplet/core/sequences.hpp"
+#include "couplet/core/tensor.hpp"
+#include "couplet/ops/row_blocks.hpp"
+#include "couplet/ops/shapes.hpp"
+
+namespace couplet::inline COUPLET_ABI::ops {
+
+namespace detail {
+
+/// The ids must lie in [0, vocabulary), the sequences cover all rows and be no longer than `positions`.
+inline void check_embedding(const char* op, std::span<const std::int64_t> ids, const Sequences& sequences, Index rows,
+                            Index vocabulary, Index positions) {
+  if (static_cast<Index>(ids.size()) != rows || sequences.rows() != rows) {
+    fail(op, std::to_string(ids.size()) + " ids and sequences of " + std::to_string(sequences.rows()) +
+                 " rows for a result of " + std::to_string(rows) + " rows");
+  }
+  for (Index i = 0; i < sequences.count(); ++i) {
+    if (sequences.length(i) > positions) {
+      fail(op, "sequence " + std::to_string(i) + " has " + std::to_string(sequences.length(i)) + " tokens, but only " +
+                   std::to_string(positions) + " positions have an embedding");
+    }
+  }
+  for (std::size_t r = 0; r < ids.size(); ++r) {
+    if (ids[r] < 0 || ids[r] >= vocabulary) {
+      fail(op, "id " + std::to_string(ids[r]) + " at row " + std::to_string(r) + " is outside the vocabulary of " +
+                   std::to_string(vocabulary));
+    }
+  }
+}
+
+}  // namespace detail
+
+/// ids: (R)   table: (V, C)   positions: (P, C)   y: (R, C)
+template <class T>
+void embedding_forward(std::span<const std::int64_t> ids, const Sequences& sequences, TensorView<const T, 2> table,
+                       TensorView<const T, 2> positions, TensorView<T, 2> y) {
+  const Index columns = y.extent(1);
+  if (table.extent(1) != columns || positions.extent(1) != columns) {
+    fail("embedding", "widths differ: " + shapes_text("table", table, "positions", positions, "y", y));
+  }
+  detail::check_embedding("embedding", ids, sequences, y.extent(0), table.extent(0), positions.extent(0));
+  parallel_for(sequences.count(), [&](Index i) {
+    for (Index t = 0; t < sequences.length(i); ++t) {
+      const Index r = sequences.begin(i) + t;
+      const T* const token = table[static_cast<Index>(ids[static_cast<std::size_t>(r)])].data();
+      const T* const position = positions[t].data();
+      T* const out = y[r].data();
+      for (Index c = 0; c < columns; ++c) out[c] = token[c] + position[c];
+    }
+  });
+}
+
+/// dtable[ids_r] += dy_r and dpositions[t] += dy_r, rows in order; threads split the columns.
+/// dy: (R, C)   dtable: (V, C)   dpositions: (P, C); empty views when frozen.
+template <class T>
+void embedding_backward(std::span<const std::int64_t> ids, const Sequences& sequences, TensorView<const T, 2> dy,
+                        TensorView<T, 2> dtable, TensorView<T, 2> dpositions) {
+  const Index columns = dy.extent(1);
+  if ((!dtable.empty() && dtable.extent(1) != columns) || (!dpositions.empty() && dpositions.extent(1) != columns)) {
+    fail("embedding backward", "widths differ: " + shapes_text("dy", dy, "dtable", dtable, "dpositions", dpositions));
+  }
+  constexpr Index no_limit = std::numeric_limits<Index>::max();
+  detail::check_embedding("embedding backward", ids, sequences, dy.extent(0),
+                          dtable.empty() ? no_limit : dtable.extent(0),
+                          dpositions.empty() ? no_limit : dpositions.extent(0));
+  parallel_column_blocks(columns, [&](Index begin, Index end) {
+    const auto add_to = [&](T* sum, const T* gradient) {
+      for (Index c = begin; c < end; ++c) sum[c] += gradient[c];
+    };
+    for (Index i = 0; i < sequences.count(); ++i) {
+      for (Index t = 0; t < sequences.length(i); ++t) {
+        const Index r = sequences.begin(i) + t;
+        const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
+        if (!dtable.empty()) add_to(dtable[id].data(), dy[r].data());
+        if (!dpositions.empty()) add_to(dpositions[t].data(), dy[r].data());
+      }
+    }
+  });
+}
+
+}  // namespace couplet::inline COUPLET_ABI::ops

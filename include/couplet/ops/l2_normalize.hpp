@@ -1,0 +1,54 @@
+#pragma once
+/// Unit length per row:  y = x / norm,   norm = max(|x|, eps)   (PyTorch's F.normalize).
+#include <cmath>
+
+#include "couplet/core/tensor.hpp"
+#include "couplet/ops/row_blocks.hpp"
+#include "couplet/ops/shapes.hpp"
+
+namespace couplet::inline COUPLET_ABI::ops {
+
+/// x, y: (N, C); y may be x.   norms: (N), the divisors, saved for the backward pass; an empty view when there is none.
+/// The squares are added in double, so neither 1e-30 nor 1e30 is lost in float.
+template <class T>
+void l2_normalize_forward(TensorView<const T, 2> x, TensorView<T, 2> y, TensorView<T, 1> norms, T eps = T(1e-12)) {
+  require_equal_shapes("l2_normalize", "x", x, "y", y);
+  if (!norms.empty() && norms.extent(0) != x.extent(0)) {
+    fail("l2_normalize", "one norm per row: " + shapes_text("x", x, "norms", norms));
+  }
+  parallel_row_blocks(x.extent(0), x.extent(1), [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      double squares = 0;
+      for (Index c = 0; c < x.extent(1); ++c) squares += static_cast<double>(x(r, c)) * static_cast<double>(x(r, c));
+      const T norm = std::max(static_cast<T>(std::sqrt(squares)), eps);
+      for (Index c = 0; c < x.extent(1); ++c) y(r, c) = x(r, c) / norm;
+      if (!norms.empty()) norms[r] = norm;
+    }
+  });
+}
+
+/// dx = (dy - y (y . dy)) / norm, and dy / norm in a row where eps took the place of the length: there |y| < 1.
+/// y (the result of the forward pass), dy, dx: (N, C)   norms: (N)   dx is assigned and may be dy.
+template <class T>
+void l2_normalize_backward(TensorView<const T, 2> dy, TensorView<const T, 2> y, TensorView<const T, 1> norms,
+                           TensorView<T, 2> dx) {
+  require_equal_shapes("l2_normalize backward", "y", y, "dy", dy);
+  require_equal_shapes("l2_normalize backward", "y", y, "dx", dx);
+  if (norms.extent(0) != y.extent(0)) {
+    fail("l2_normalize backward", "one norm per row: " + shapes_text("y", y, "norms", norms));
+  }
+  parallel_row_blocks(y.extent(0), y.extent(1), [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      double y_dy = 0;
+      double y_y = 0;
+      for (Index c = 0; c < y.extent(1); ++c) {
+        y_dy += static_cast<double>(y(r, c)) * static_cast<double>(dy(r, c));
+        y_y += static_cast<double>(y(r, c)) * static_cast<double>(y(r, c));
+      }
+      const T radial = y_y < 0.999 ? T(0) : static_cast<T>(y_dy);
+      for (Index c = 0; c < y.extent(1); ++c) dx(r, c) = (dy(r, c) - radial * y(r, c)) / norms[r];
+    }
+  });
+}
+
+}  // namespace couplet::inline COUPLET_ABI::ops
