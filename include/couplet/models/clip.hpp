@@ -1,0 +1,71 @@
+#pragma once
+/// A CLIP or SigLIP model: an image tower, a text tower, a temperature and, for SigLIP, a bias.
+/// Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021;
+/// Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023.
+#include "couplet/models/text_transformer.hpp"
+#include "couplet/models/vision_transformer.hpp"
+
+namespace couplet::inline COUPLET_ABI {
+
+/// logits_per_image = exp(logit_scale) * image_embeds text_embeds^T (+ logit_bias). `logit_scale` is stored as its log.
+template <class T>
+class Clip {
+ public:
+  Clip() = default;
+  explicit Clip(const ClipConfig& config) {
+    validate(config);
+    config_ = config;
+    visual = VisionTransformer<T>(config.vision, config.embed_dim);
+    text = TextTransformer<T>(config.text, config.embed_dim);
+    // SigLIP's files hold both as vectors of one element, CLIP's hold a scalar.
+    const Shape scalar = config.family == ClipConfig::Family::siglip ? Shape{1} : Shape{};
+    logit_scale.reshape(scalar);
+    *logit_scale.value.data() = static_cast<T>(config.init_logit_scale);
+    if (config.init_logit_bias) {
+      logit_bias.reshape(scalar);
+      *logit_bias.value.data() = static_cast<T>(*config.init_logit_bias);
+    }
+  }
+
+  [[nodiscard]] const ClipConfig& config() const { return config_; }
+  [[nodiscard]] Index embed_dim() const { return config_.embed_dim; }
+  [[nodiscard]] bool has_logit_bias() const { return logit_bias.size() > 0; }
+  /// The temperature in log space, and the bias (0 where there is none).
+  [[nodiscard]] T log_scale() const { return *logit_scale.value.data(); }
+  [[nodiscard]] T bias() const { return has_logit_bias() ? *logit_bias.value.data() : T(0); }
+
+  /// Brings all weights into the form that products read. After loading, and after every step of an optimiser.
+  void prepare() {
+    visual.prepare();
+    text.prepare();
+  }
+
+  /// pixels: (B, 3, H, W)   features: (B, E), before l2 normalisation. Const and re-entrant: several threads may call
+  /// it on one model, each with a workspace of its own. Same bits whatever the batch and the number of threads.
+  void encode_image(TensorView<const T, 4> pixels, TensorView<T, 2> features, Workspace& workspace) const {
+    visual.forward(pixels, features, workspace);
+  }
+  /// ids: (B, L)   features: (B, E), before l2 normalisation.
+  void encode_text(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features, Workspace& workspace) const {
+    text.forward(ids, features, workspace);
+  }
+
+  /// open_clip's names: visual.*, then the text tower's parameters without a prefix, logit_scale, logit_bias.
+  template <class F>
+  void visit_parameters(F&& f) {
+    nn::visit_child("visual.", visual, f);
+    text.visit_parameters(f);
+    f("logit_scale", logit_scale);
+    if (has_logit_bias()) f("logit_bias", logit_bias);
+  }
+
+  VisionTransformer<T> visual;
+  TextTransformer<T> text;
+  Parameter<T> logit_scale;
+  Parameter<T> logit_bias;
+
+ private:
+  ClipConfig config_;
+};
+
+}  // namespace couplet::inline COUPLET_ABI

@@ -1,0 +1,144 @@
+#pragma once
+/// What a CLIP or SigLIP model is made of. One set of structures describes both families; a configuration file of any
+/// layout is translated into it (pretrained/), and nothing is ever guessed from a model's name.
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "couplet/core/shape.hpp"
+#include "couplet/simd/activation_kind.hpp"
+
+namespace couplet::inline COUPLET_ABI {
+
+/// How the image tower turns its tokens into one vector.
+enum class VisionPool {
+  class_token,    ///< ln_post of the class token, then a projection (CLIP)
+  attention_pool  ///< ln_post of every token, then an attention-pool head (SigLIP)
+};
+
+/// Which token of a text stands for the whole of it.
+enum class TextPool {
+  eot,     ///< the first token with id eot_token_id (CLIP)
+  argmax,  ///< the first token with the largest id (old CLIP configurations that say eos_token_id 2)
+  last     ///< the last position of the padded text (SigLIP)
+};
+
+struct VisionConfig {
+  Index image_height = 224;
+  Index image_width = 224;
+  Index patch_size = 32;
+  Index channels = 3;
+  Index width = 768;
+  Index layers = 12;
+  Index heads = 12;
+  Index mlp_width = 3072;
+  Activation activation = Activation::quick_gelu;
+  double eps = 1e-5;
+  bool class_token = true;
+  bool patch_bias = false;
+  bool ln_pre = true;
+  VisionPool pool = VisionPool::class_token;
+  bool projection = true;  ///< a bias-free projection to embed_dim
+
+  [[nodiscard]] Index grid_height() const { return image_height / patch_size; }
+  [[nodiscard]] Index grid_width() const { return image_width / patch_size; }
+  [[nodiscard]] Index tokens() const { return grid_height() * grid_width() + (class_token ? 1 : 0); }
+};
+
+struct TextConfig {
+  Index vocab_size = 49408;
+  Index context_length = 77;
+  Index width = 512;
+  Index layers = 12;
+  Index heads = 8;
+  Index mlp_width = 2048;
+  Activation activation = Activation::quick_gelu;
+  double eps = 1e-5;
+  bool causal = true;
+  bool projection_bias = false;
+  TextPool pool = TextPool::eot;
+  std::int64_t eot_token_id = 49407;
+  std::int64_t bos_token_id = 49406;
+  std::int64_t pad_token_id = 49407;
+};
+
+struct ClipConfig {
+  enum class Family { clip, siglip };
+
+  Family family = Family::clip;
+  Index embed_dim = 512;
+  VisionConfig vision;
+  TextConfig text;
+  double init_logit_scale = 2.6592600369327783;  ///< ln(1 / 0.07)
+  std::optional<double> init_logit_bias;         ///< no value: the model has no logit_bias
+};
+
+/// The structure of SigLIP around the sizes of a configuration: no class token, attention pool, bidirectional text read
+/// at its last position, tanh-GELU, eps 1e-6, logit_scale ln 10 and logit_bias -10.
+inline ClipConfig as_siglip(ClipConfig config) {
+  config.family = ClipConfig::Family::siglip;
+  config.embed_dim = config.vision.width;
+  config.vision.class_token = false;
+  config.vision.patch_bias = true;
+  config.vision.ln_pre = false;
+  config.vision.pool = VisionPool::attention_pool;
+  config.vision.projection = false;
+  config.vision.activation = config.text.activation = Activation::gelu_tanh;
+  config.vision.eps = config.text.eps = 1e-6;
+  config.text.causal = false;
+  config.text.pool = TextPool::last;
+  config.text.projection_bias = true;
+  config.init_logit_scale = std::log(10.0);
+  config.init_logit_bias = -10.0;
+  return config;
+}
+
+namespace detail {
+
+inline void require_positive(Index value, const char* name) {
+  if (value <= 0) fail("config", std::string(name) + " must be positive, not " + std::to_string(value));
+}
+
+}  // namespace detail
+
+/// Throws std::invalid_argument when no model can be built from `config`.
+inline void validate(const ClipConfig& config) {
+  using detail::require_positive;
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  require_positive(config.embed_dim, "embed_dim");
+  require_positive(v.patch_size, "vision patch_size");
+  require_positive(v.width, "vision width");
+  require_positive(v.heads, "vision heads");
+  require_positive(v.mlp_width, "vision mlp_width");
+  require_positive(v.channels, "vision channels");
+  require_positive(t.width, "text width");
+  require_positive(t.heads, "text heads");
+  require_positive(t.mlp_width, "text mlp_width");
+  require_positive(t.vocab_size, "vocab_size");
+  require_positive(t.context_length, "context_length");
+  if (v.layers < 0 || t.layers < 0) fail("config", "the number of layers is negative");
+  if (v.grid_height() < 1 || v.grid_width() < 1) {
+    fail("config", "patch_size " + std::to_string(v.patch_size) + " is larger than the image, " +
+                       std::to_string(v.image_height) + " x " + std::to_string(v.image_width));
+  }
+  if (v.width % v.heads != 0) {
+    fail("config",
+         "vision width " + std::to_string(v.width) + " does not divide into " + std::to_string(v.heads) + " heads");
+  }
+  if (t.width % t.heads != 0) {
+    fail("config",
+         "text width " + std::to_string(t.width) + " does not divide into " + std::to_string(t.heads) + " heads");
+  }
+  if (v.pool == VisionPool::class_token && !v.class_token) fail("config", "class_token pooling without a class token");
+  if (!v.projection && v.width != config.embed_dim) {
+    fail("config", "without a projection embed_dim " + std::to_string(config.embed_dim) + " must be the vision width " +
+                       std::to_string(v.width));
+  }
+  if (t.causal && t.pool == TextPool::last) fail("config", "a causal text tower cannot be pooled at its padding");
+  if (!t.causal && t.pool != TextPool::last)
+    fail("config", "a bidirectional text tower is pooled at its last position");
+}
+
+}  // namespace couplet::inline COUPLET_ABI

@@ -1,0 +1,245 @@
+#pragma once
+/// The image tower: ViT of CLIP (class token, ln_pre, projection) and of SigLIP (attention-pool head).
+/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's VisionTransformer.
+#include "couplet/models/config.hpp"
+#include "couplet/nn/attention_pool.hpp"
+#include "couplet/nn/patch_embedding.hpp"
+#include "couplet/nn/transformer.hpp"
+
+namespace couplet::inline COUPLET_ABI {
+
+template <class T>
+class VisionTransformer {
+ public:
+  struct Saved {
+    typename nn::PatchEmbedding<T>::Saved conv1;
+    Tensor<T, 2> embedded;  // (B * tokens, C), what enters ln_pre
+    typename nn::LayerNorm<T>::Saved ln_pre, ln_post;
+    typename nn::Transformer<T>::Saved transformer;
+    Tensor<T, 2> out;  // what enters ln_post: the class tokens (B, C) or all tokens (B * tokens, C)
+    typename nn::AttentionPool<T>::Saved attn_pool;
+    Index batch = 0;
+  };
+
+  VisionTransformer() = default;
+  VisionTransformer(const VisionConfig& config, Index embed_dim)
+      : conv1(config.width, config.channels, config.patch_size, config.patch_bias),
+        positional_embedding(Shape{config.tokens(), config.width}),
+        transformer(config.width, config.layers, config.heads, config.mlp_width, config.activation, config.eps, false),
+        ln_post(config.width, config.eps),
+        config_(config),
+        embed_dim_(embed_dim) {
+    if (config.class_token) class_embedding.reshape(Shape{config.width});
+    if (config.ln_pre) ln_pre = nn::LayerNorm<T>(config.width, config.eps);
+    if (config.pool == VisionPool::attention_pool) {
+      attn_pool = nn::AttentionPool<T>(config.width, config.heads, config.mlp_width, config.activation, config.eps);
+    }
+    if (config.projection) proj = nn::Linear<T>(config.width, embed_dim, false);
+  }
+
+  [[nodiscard]] const VisionConfig& config() const { return config_; }
+  [[nodiscard]] Index embed_dim() const { return embed_dim_; }
+
+  void prepare() {
+    conv1.prepare();
+    transformer.prepare();
+    if (config_.pool == VisionPool::attention_pool) attn_pool.prepare();
+    if (config_.projection) proj.prepare();
+  }
+
+  /// pixels: (B, 3, H, W), normalised as the model's transform does   features: (B, E), before l2 normalisation.
+  void forward(TensorView<const T, 4> pixels, TensorView<T, 2> features, Workspace& workspace,
+               Saved* saved = nullptr) const {
+    check(pixels, features);
+    if (pixels.extent(0) == 0) return;
+    Workspace::Scope scope(workspace);
+    const Index batch = pixels.extent(0);
+    if (saved != nullptr) saved->batch = batch;
+    const Sequences images = nn::equal_lengths(batch, config_.tokens(), workspace);
+    const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
+    embed(pixels, x, workspace, saved);
+    if (config_.pool == VisionPool::class_token) {
+      const TensorView<T, 2> pooled = workspace.matrix<T>(batch, config_.width);
+      transformer.forward_pooled(x, images, class_token_rows(batch, workspace), pooled, workspace,
+                                 saved != nullptr ? &saved->transformer : nullptr);
+      forward_class_head(pooled, features, workspace, saved);
+    } else {
+      transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
+      forward_attention_head(x, images, features, workspace, saved);
+    }
+  }
+
+  /// dfeatures: (B, E). Adds to the gradients of all parameters.
+  void backward(TensorView<const T, 2> dfeatures, Workspace& workspace, const Saved& saved) {
+    if (saved.batch == 0) return;
+    Workspace::Scope scope(workspace);
+    const Index c = config_.width;
+    const Sequences images = nn::equal_lengths(saved.batch, config_.tokens(), workspace);
+    const TensorView<T, 2> dx = workspace.matrix<T>(images.rows(), c);
+    const TensorView<T, 2> dpooled = workspace.matrix<T>(saved.batch, c);
+    if (config_.pool == VisionPool::class_token) {
+      backward_head(dfeatures, saved.out.view(), dpooled, workspace, saved);
+      transformer.backward_pooled(dpooled, images, class_token_rows(saved.batch, workspace), dx, workspace,
+                                  saved.transformer);
+    } else {
+      const TensorView<T, 2> tokens = workspace.matrix<T>(images.rows(), c);
+      const TensorView<T, 2> dtokens = workspace.matrix<T>(images.rows(), c);
+      ln_post.forward(saved.out.view(), ops::Operand<T>(tokens));
+      backward_projection(dfeatures, tokens, dpooled, workspace);
+      attn_pool.backward(dpooled, tokens, images, dtokens, workspace, saved.attn_pool);
+      ln_post.backward(dtokens, saved.out.view(), saved.ln_post, dx, false);
+      transformer.backward(dx, images, workspace, saved.transformer);
+    }
+    backward_embed(dx, workspace, saved);
+  }
+
+  template <class F>
+  void visit_parameters(F&& f) {
+    nn::visit_child("conv1.", conv1, f);
+    if (config_.class_token) f("class_embedding", class_embedding);
+    f("positional_embedding", positional_embedding);
+    if (config_.ln_pre) nn::visit_child("ln_pre.", ln_pre, f);
+    nn::visit_child("transformer.", transformer, f);
+    nn::visit_child("ln_post.", ln_post, f);
+    if (config_.pool == VisionPool::attention_pool) nn::visit_child("attn_pool.", attn_pool, f);
+    if (config_.projection) nn::visit_child("proj.", proj, f);
+  }
+
+  nn::PatchEmbedding<T> conv1;
+  Parameter<T> class_embedding;       ///< (C), CLIP
+  Parameter<T> positional_embedding;  ///< (tokens, C); row 0 belongs to the class token where there is one
+  nn::LayerNorm<T> ln_pre;            ///< CLIP
+  nn::Transformer<T> transformer;
+  nn::LayerNorm<T> ln_post;
+  nn::AttentionPool<T> attn_pool;  ///< SigLIP
+  nn::Linear<T> proj;              ///< CLIP: (E, C), without bias
+
+ private:
+  [[nodiscard]] Index class_rows() const { return config_.class_token ? 1 : 0; }
+
+  void check(TensorView<const T, 4> pixels, TensorView<T, 2> features) const {
+    if (pixels.extent(1) != config_.channels || pixels.extent(2) != config_.image_height ||
+        pixels.extent(3) != config_.image_width) {
+      fail("encode_image", "pixels " + to_string(pixels.shape()) + ", but the model reads (B, " +
+                               std::to_string(config_.channels) + ", " + std::to_string(config_.image_height) + ", " +
+                               std::to_string(config_.image_width) + ")");
+    }
+    if (features.extent(0) != pixels.extent(0) || features.extent(1) != embed_dim_) {
+      fail("encode_image", "features " + to_string(features.shape()) + ", expected (" +
+                               std::to_string(pixels.extent(0)) + ", " + std::to_string(embed_dim_) + ")");
+    }
+  }
+
+  /// x[image] = [class_embedding; patches] + positional_embedding, then ln_pre.
+  void embed(TensorView<const T, 4> pixels, TensorView<T, 2> x, Workspace& workspace, Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    const Index tokens = config_.tokens();
+    const Index patches = tokens - class_rows();
+    const TensorView<T, 2> patch_rows = workspace.matrix<T>(pixels.extent(0) * patches, config_.width);
+    conv1.forward(pixels, patch_rows, workspace, saved != nullptr ? &saved->conv1 : nullptr);
+    const TensorView<const T, 2> positions = positional_embedding.matrix();
+    parallel_for(pixels.extent(0), [&](Index b) {
+      for (Index t = 0; t < tokens; ++t) {
+        const T* token =
+            t < class_rows() ? class_embedding.value.data() : &patch_rows(b * patches + t - class_rows(), 0);
+        T* row = &x(b * tokens + t, 0);
+        for (Index c = 0; c < config_.width; ++c) row[c] = token[c] + positions(t, c);
+      }
+    });
+    if (!config_.ln_pre) return;
+    if (saved != nullptr) {
+      saved->embedded.resize({x.extent(0), x.extent(1)});
+      copy(TensorView<const T, 2>(x), saved->embedded.view());
+      saved->ln_pre.resize(x.extent(0));
+    }
+    ln_pre.forward(x, ops::Operand<T>(x), saved != nullptr ? &saved->ln_pre : nullptr);
+  }
+
+  void backward_embed(TensorView<T, 2> dx, Workspace& workspace, const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const Index tokens = config_.tokens();
+    const Index patches = tokens - class_rows();
+    const Index c = config_.width;
+    if (config_.ln_pre) {
+      const TensorView<T, 2> dembedded = workspace.matrix<T>(dx.extent(0), c);
+      ln_pre.backward(dx, saved.embedded.view(), saved.ln_pre, dembedded, false);
+      dx = dembedded;
+    }
+    const TensorView<T, 2> dpatches = workspace.matrix<T>(saved.batch * patches, c);
+    for (Index b = 0; b < saved.batch; ++b) {
+      const TensorView<const T, 2> image = dx.slice(b * tokens, (b + 1) * tokens);
+      copy(image.slice(class_rows(), tokens), dpatches.slice(b * patches, (b + 1) * patches));
+      if (positional_embedding.trainable) ops::residual_add<T>(image, positional_embedding.grad_matrix());
+      if (config_.class_token && class_embedding.trainable) {
+        ops::residual_add<T>(image.slice(0, 1), class_embedding.grad_matrix());
+      }
+    }
+    conv1.backward(dpatches, workspace, saved.conv1);
+  }
+
+  void forward_class_head(TensorView<T, 2> pooled, TensorView<T, 2> features, Workspace& workspace,
+                          Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    save_out(pooled, saved);
+    const ops::Operand<T> normalized(workspace, pooled.extent(0), pooled.extent(1));
+    ln_post.forward(pooled, normalized, saved != nullptr ? &saved->ln_post : nullptr);
+    project(normalized, features, workspace);
+  }
+
+  void forward_attention_head(TensorView<T, 2> x, const Sequences& images, TensorView<T, 2> features,
+                              Workspace& workspace, Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    save_out(x, saved);
+    const ops::Operand<T> tokens(x);
+    ln_post.forward(x, tokens, saved != nullptr ? &saved->ln_post : nullptr);
+    const ops::Operand<T> pooled(workspace, images.count(), config_.width);
+    attn_pool.forward(tokens, images, pooled.view(), workspace, saved != nullptr ? &saved->attn_pool : nullptr);
+    project(pooled, features, workspace);
+  }
+
+  void save_out(TensorView<const T, 2> x, Saved* saved) const {
+    if (saved == nullptr) return;
+    saved->out.resize(x.extents());
+    copy(x, saved->out.view());
+    saved->ln_post.resize(x.extent(0));
+  }
+
+  void project(const ops::Operand<T>& x, TensorView<T, 2> features, Workspace& workspace) const {
+    if (config_.projection) {
+      proj.forward(x, {}, features, workspace);
+    } else {
+      copy(TensorView<const T, 2>(x.view()), features);
+    }
+  }
+
+  /// x: (B, C), the input of the projection   dx: (B, C), assigned.
+  void backward_projection(TensorView<const T, 2> dfeatures, TensorView<const T, 2> x, TensorView<T, 2> dx,
+                           Workspace& workspace) {
+    if (config_.projection) {
+      proj.backward(dfeatures, x, dx, workspace);
+    } else {
+      copy(dfeatures, dx);
+    }
+  }
+
+  void backward_head(TensorView<const T, 2> dfeatures, TensorView<const T, 2> out, TensorView<T, 2> dout,
+                     Workspace& workspace, const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const TensorView<T, 2> normalized = workspace.matrix<T>(out.extent(0), out.extent(1));
+    ln_post.forward(out, ops::Operand<T>(normalized));
+    const TensorView<T, 2> dnormalized = workspace.matrix<T>(out.extent(0), out.extent(1));
+    backward_projection(dfeatures, normalized, dnormalized, workspace);
+    ln_post.backward(dnormalized, out, saved.ln_post, dout, false);
+  }
+
+  [[nodiscard]] std::span<const Index> class_token_rows(Index batch, Workspace& workspace) const {
+    Index* rows = workspace.take<Index>(batch);
+    for (Index b = 0; b < batch; ++b) rows[b] = b * config_.tokens();
+    return {rows, static_cast<std::size_t>(batch)};
+  }
+
+  VisionConfig config_;
+  Index embed_dim_ = 0;
+};
+
+}  // namespace couplet::inline COUPLET_ABI

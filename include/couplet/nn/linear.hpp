@@ -1,0 +1,49 @@
+#pragma once
+/// Linear: y = x W^T + b, as torch.nn.Linear.
+#include <string>
+#include <string_view>
+
+#include "couplet/nn/parameter.hpp"
+#include "couplet/ops/linear.hpp"
+
+namespace couplet::inline COUPLET_ABI::nn {
+
+template <class T>
+class Linear {
+ public:
+  Linear() = default;
+  Linear(Index in_features, Index out_features, bool with_bias = true) : weight(Shape{out_features, in_features}) {
+    if (with_bias) bias.reshape(Shape{out_features});
+  }
+
+  /// Brings the weight into the form that forward() reads. After loading and after every step of an optimiser.
+  void prepare() { packed_.pack(std::as_const(weight).matrix()); }
+
+  /// x: (R, in)   y: (R, out), assigned or, with epilogue.accumulate, added to. The bias is this layer's own.
+  void forward(const ops::Operand<T>& x, ops::Epilogue<T> epilogue, TensorView<T, 2> y, Workspace& workspace) const {
+    if (packed_.empty()) fail("linear", "prepare() was not called after the weight was set");
+    epilogue.bias = bias.size() > 0 ? bias.value.data() : nullptr;
+    ops::linear_forward(x, packed_, epilogue, y, workspace);
+  }
+
+  /// dy: (R, out)   x: (R, in), the input of forward()   dx: (R, in), assigned; an empty view when nobody asks for it.
+  void backward(TensorView<const T, 2> dy, TensorView<const T, 2> x, TensorView<T, 2> dx, Workspace& workspace) {
+    if (dx.data() != nullptr) ops::linear_backward_input(dy, std::as_const(weight).matrix(), dx, workspace);
+    if (weight.trainable) ops::linear_backward_weight(dy, x, weight.grad_matrix(), workspace);
+    if (bias.size() > 0 && bias.trainable) ops::linear_backward_bias(dy, bias.grad_vector());
+  }
+
+  template <class F>
+  void visit_parameters(F&& f) {
+    f("weight", weight);
+    if (bias.size() > 0) f("bias", bias);
+  }
+
+  Parameter<T> weight;  ///< (out, in)
+  Parameter<T> bias;    ///< (out), or empty
+
+ private:
+  ops::PackedWeight<T> packed_;
+};
+
+}  // namespace couplet::inline COUPLET_ABI::nn

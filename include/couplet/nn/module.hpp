@@ -1,0 +1,61 @@
+#pragma once
+/// What all modules have in common.
+///
+/// A module is a plain value that owns its parameters. `visit_parameters(f)` calls f(name, parameter) for each of them,
+/// always in the same order; it is the only list of parameters: optimiser, checkpoints, freezing and tests walk it.
+/// `prepare()` brings weights into the form that products read. What backward() needs from forward() lives outside, in
+/// the module's `Saved`; so inference is const and re-entrant, and one set of weights can run twice before a backward.
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "couplet/nn/parameter.hpp"
+
+namespace couplet::inline COUPLET_ABI::nn {
+
+template <class M>
+concept Module = std::movable<M> && requires(M& module) {
+  module.visit_parameters([](std::string_view, auto&) {});
+};
+
+/// Visits the parameters of a child under a prefix: "attn." + "out_proj.weight".
+template <class M, class F>
+void visit_child(std::string_view prefix, M& child, F&& f) {
+  child.visit_parameters([&](std::string_view name, auto& parameter) {
+    std::string full(prefix);
+    full += name;
+    f(std::string_view(full), parameter);
+  });
+}
+
+/// Zero gradients for everything trainable.
+template <class M>
+void zero_grad(M& module) {
+  module.visit_parameters([](std::string_view, auto& parameter) { parameter.zero_grad(); });
+}
+
+/// Freezes a module (or thaws it): a frozen parameter gets no gradient and no step.
+template <class M>
+void set_trainable(M& module, bool trainable) {
+  module.visit_parameters([&](std::string_view, auto& parameter) {
+    parameter.trainable = trainable;
+    if (!trainable) parameter.grad.release();
+  });
+}
+
+template <class M>
+[[nodiscard]] bool any_trainable(M& module) {
+  bool any = false;
+  module.visit_parameters([&](std::string_view, auto& parameter) { any = any || parameter.trainable; });
+  return any;
+}
+
+/// The number of elements of all parameters.
+template <class M>
+[[nodiscard]] Index count_parameters(M& module) {
+  Index count = 0;
+  module.visit_parameters([&](std::string_view, auto& parameter) { count += parameter.size(); });
+  return count;
+}
+
+}  // namespace couplet::inline COUPLET_ABI::nn

@@ -1,0 +1,135 @@
+#pragma once
+/// Multi-head attention with biases, as torch.nn.MultiheadAttention (in_proj_weight holds q, k, v rows in this order).
+///
+/// Queries may come from other rows than keys and values: all rows of a tower's block, only the pooled row of its last
+/// block, or the probe of an attention-pool head.
+#include "couplet/core/sequences.hpp"
+#include "couplet/nn/module.hpp"
+#include "couplet/ops/attention.hpp"
+#include "couplet/ops/linear.hpp"
+
+namespace couplet::inline COUPLET_ABI::nn {
+
+template <class T>
+class MultiheadAttention {
+ public:
+  /// For all query rows (Rq) and all key rows (R) of the batch.
+  struct Saved {
+    Tensor<T, 2> q;    // (Rq, C)
+    Tensor<T, 2> kv;   // (R, 2C)
+    Tensor<T, 2> out;  // (Rq, C), heads side by side, before out_proj
+    Tensor<T, 2> lse;  // (Rq, H)
+    void resize(Index query_rows, Index rows, Index width, Index heads) {
+      q.resize({query_rows, width});
+      kv.resize({rows, 2 * width});
+      out.resize({query_rows, width});
+      lse.resize({query_rows, heads});
+    }
+  };
+
+  /// Where a row block lies in the batch's Saved.
+  struct Rows {
+    Index first_query = 0;
+    Index first_key = 0;
+  };
+
+  MultiheadAttention() = default;
+  MultiheadAttention(Index width, Index heads)
+      : in_proj_weight(Shape{3 * width, width}),
+        in_proj_bias(Shape{3 * width}),
+        out_proj_weight(Shape{width, width}),
+        out_proj_bias(Shape{width}),
+        heads_(heads) {
+    if (heads <= 0 || width % heads != 0) {
+      fail("attention", "width " + std::to_string(width) + " does not divide into " + std::to_string(heads) + " heads");
+    }
+  }
+
+  [[nodiscard]] Index width() const { return out_proj_bias.size(); }
+  [[nodiscard]] Index heads() const { return heads_; }
+
+  void prepare() {
+    const Index c = width();
+    const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
+    packed_q_.pack(w.slice(0, c));
+    packed_kv_.pack(w.slice(c, 3 * c));
+    packed_out_.pack(std::as_const(out_proj_weight).matrix());
+  }
+
+  /// xq: (Rq, C) gives the queries, x: (R, C) keys and values; y: (Rq, C), the residual stream, is added to.
+  void forward(const ops::Operand<T>& xq, const Sequences& queries, const ops::Operand<T>& x, const Sequences& keys,
+               bool causal, TensorView<T, 2> y, Workspace& workspace, Saved* saved, Rows rows = {}) const {
+    if (packed_q_.empty()) fail("attention", "prepare() was not called after the weights were set");
+    Workspace::Scope scope(workspace);
+    const Index c = width();
+    const Index rq = xq.rows();
+    const Index r = x.rows();
+    const auto place = [&](Tensor<T, 2> Saved::*member, Index first, Index count, Index columns) {
+      return saved != nullptr ? (saved->*member).view().slice(first, first + count)
+                              : workspace.matrix<T>(count, columns);
+    };
+    const TensorView<T, 2> q = place(&Saved::q, rows.first_query, rq, c);
+    const TensorView<T, 2> kv = place(&Saved::kv, rows.first_key, r, 2 * c);
+    const ops::Operand<T> out(place(&Saved::out, rows.first_query, rq, c));
+    TensorView<T, 2> lse;
+    if (saved != nullptr) lse = saved->lse.view().slice(rows.first_query, rows.first_query + rq);
+
+    ops::linear_forward(xq, packed_q_, {.bias = in_proj_bias.value.data()}, q, workspace);
+    ops::linear_forward(x, packed_kv_, {.bias = in_proj_bias.value.data() + c}, kv, workspace);
+    ops::attention_forward<T>(q, kv.columns(0, c), kv.columns(c, 2 * c), queries, keys,
+                              {.heads = heads_, .causal = causal}, out, lse, workspace);
+    ops::linear_forward(out, packed_out_, {.bias = out_proj_bias.value.data(), .accumulate = true}, y, workspace);
+  }
+
+  /// dy: (Rq, C)   dxq: (Rq, C), dx: (R, C), assigned. In self-attention xq is x and the caller adds the two.
+  void backward(TensorView<const T, 2> dy, TensorView<const T, 2> xq, const Sequences& queries,
+                TensorView<const T, 2> x, const Sequences& keys, bool causal, TensorView<T, 2> dxq, TensorView<T, 2> dx,
+                Workspace& workspace, const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const Index c = width();
+    const TensorView<T, 2> dout = workspace.matrix<T>(dy.extent(0), c);
+    ops::linear_backward_input(dy, std::as_const(out_proj_weight).matrix(), dout, workspace);
+    if (out_proj_weight.trainable) {
+      ops::linear_backward_weight(dy, saved.out.view(), out_proj_weight.grad_matrix(), workspace);
+    }
+    if (out_proj_bias.trainable) ops::linear_backward_bias(dy, out_proj_bias.grad_vector());
+
+    const TensorView<T, 2> dq = workspace.matrix<T>(dy.extent(0), c);
+    const TensorView<T, 2> dkv = workspace.matrix<T>(x.extent(0), 2 * c);
+    const TensorView<const T, 2> kv = saved.kv.view();
+    ops::attention_backward<T>(dout, saved.q.view(), kv.columns(0, c), kv.columns(c, 2 * c), saved.out.view(),
+                               saved.lse.view(), queries, keys, {.heads = heads_, .causal = causal}, dq,
+                               dkv.columns(0, c), dkv.columns(c, 2 * c), workspace);
+
+    const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
+    if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, w.slice(0, c), dxq, workspace);
+    if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, w.slice(c, 3 * c), dx, workspace);
+    if (in_proj_weight.trainable) {
+      ops::linear_backward_weight<T>(dq, xq, in_proj_weight.grad_matrix().slice(0, c), workspace);
+      ops::linear_backward_weight<T>(dkv, x, in_proj_weight.grad_matrix().slice(c, 3 * c), workspace);
+    }
+    if (in_proj_bias.trainable) {
+      ops::linear_backward_bias<T>(dq, in_proj_bias.grad_vector().slice(0, c));
+      ops::linear_backward_bias<T>(dkv, in_proj_bias.grad_vector().slice(c, 3 * c));
+    }
+  }
+
+  template <class F>
+  void visit_parameters(F&& f) {
+    f("in_proj_weight", in_proj_weight);
+    f("in_proj_bias", in_proj_bias);
+    f("out_proj.weight", out_proj_weight);
+    f("out_proj.bias", out_proj_bias);
+  }
+
+  Parameter<T> in_proj_weight;   ///< (3C, C)
+  Parameter<T> in_proj_bias;     ///< (3C)
+  Parameter<T> out_proj_weight;  ///< (C, C)
+  Parameter<T> out_proj_bias;    ///< (C)
+
+ private:
+  Index heads_ = 1;
+  ops::PackedWeight<T> packed_q_, packed_kv_, packed_out_;
+};
+
+}  // namespace couplet::inline COUPLET_ABI::nn

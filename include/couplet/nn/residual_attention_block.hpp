@@ -1,0 +1,139 @@
+#pragma once
+/// One pre-norm transformer block: x += attn(ln_1(x)); x += mlp(ln_2(x)).
+///
+/// The last block of a tower that is pooled from one token per sequence computes queries, norms and MLP for that token
+/// alone (forward_pooled); keys and values still come from every row, so the result is exact.
+#include "couplet/nn/layer_norm.hpp"
+#include "couplet/nn/mlp.hpp"
+#include "couplet/nn/multihead_attention.hpp"
+#include "couplet/nn/row_blocks.hpp"
+#include "couplet/ops/residual.hpp"
+
+namespace couplet::inline COUPLET_ABI::nn {
+
+template <class T>
+class ResidualAttentionBlock {
+ public:
+  /// R rows come in; Rq = R rows go out, or one per sequence when pooled.
+  struct Saved {
+    Tensor<T, 2> x;    // (R, C), what came in
+    Tensor<T, 2> mid;  // (Rq, C), between attention and MLP
+    typename LayerNorm<T>::Saved ln_1, ln_2;
+    typename MultiheadAttention<T>::Saved attn;
+    typename Mlp<T>::Saved mlp;
+    void resize(const ResidualAttentionBlock& block, Index rows, Index query_rows) {
+      const Index c = block.attn.width();
+      x.resize({rows, c});
+      mid.resize({query_rows, c});
+      ln_1.resize(rows);
+      ln_2.resize(query_rows);
+      attn.resize(query_rows, rows, c, block.attn.heads());
+      mlp.resize(query_rows, block.mlp.hidden());
+    }
+  };
+
+  ResidualAttentionBlock() = default;
+  ResidualAttentionBlock(Index width, Index heads, Index mlp_width, Activation activation, double eps)
+      : ln_1(width, eps), attn(width, heads), ln_2(width, eps), mlp(width, mlp_width, activation) {}
+
+  void prepare() {
+    attn.prepare();
+    mlp.prepare();
+  }
+
+  /// x: (R, C), the residual stream of a row block, changed in place.
+  void forward(TensorView<T, 2> x, const RowBlock& block, bool causal, Workspace& workspace, Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    normalize_input(x, block, a, saved);
+    attn.forward(a, block.sequences, a, block.sequences, causal, x, workspace,
+                 saved != nullptr ? &saved->attn : nullptr, {block.first_row, block.first_row});
+    forward_mlp(x, block.first_row, workspace, saved);
+  }
+
+  /// x: (R, C), read only   pooled_rows: for each sequence of the block the row of x that is kept; it must see every
+  /// row of its sequence (the class token, or the last token of a causal text)   y: (sequences, C), assigned.
+  void forward_pooled(TensorView<const T, 2> x, const RowBlock& block, std::span<const Index> pooled_rows,
+                      TensorView<T, 2> y, Workspace& workspace, Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    const Index n = block.sequences.count();
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    normalize_input(x, block, a, saved);
+    const ops::Operand<T> aq(workspace, n, x.extent(1));
+    gather_rows<T>(a.view(), pooled_rows, aq.view());
+    gather_rows<T>(x, pooled_rows, y);
+    attn.forward(aq, one_row_each(n, workspace), a, block.sequences, false, y, workspace,
+                 saved != nullptr ? &saved->attn : nullptr, {block.first_sequence, block.first_row});
+    forward_mlp(y, block.first_sequence, workspace, saved);
+  }
+
+  /// dx: (R, C), the gradient of the residual stream: of what went out before, of what came in afterwards.
+  void backward(TensorView<T, 2> dx, const Sequences& sequences, bool causal, Workspace& workspace,
+                const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const TensorView<T, 2> a = workspace.matrix<T>(dx.extent(0), dx.extent(1));
+    const TensorView<T, 2> da = workspace.matrix<T>(dx.extent(0), dx.extent(1));
+    const TensorView<T, 2> daq = workspace.matrix<T>(dx.extent(0), dx.extent(1));
+    backward_mlp(dx, a, da, workspace, saved);
+    ln_1.forward(saved.x.view(), ops::Operand<T>(a));
+    attn.backward(dx, a, sequences, a, sequences, causal, daq, da, workspace, saved.attn);
+    ops::residual_add<T>(daq, da);
+    ln_1.backward(da, saved.x.view(), saved.ln_1, dx, true);
+  }
+
+  /// dy: (sequences, C), overwritten   dx: (R, C), assigned.
+  void backward_pooled(TensorView<T, 2> dy, const Sequences& sequences, std::span<const Index> pooled_rows,
+                       TensorView<T, 2> dx, Workspace& workspace, const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const Index n = dy.extent(0);
+    const Index c = dy.extent(1);
+    const TensorView<T, 2> aq = workspace.matrix<T>(n, c);
+    const TensorView<T, 2> daq = workspace.matrix<T>(n, c);
+    backward_mlp(dy, aq, daq, workspace, saved);
+    const TensorView<T, 2> a = workspace.matrix<T>(dx.extent(0), c);
+    const TensorView<T, 2> da = workspace.matrix<T>(dx.extent(0), c);
+    ln_1.forward(saved.x.view(), ops::Operand<T>(a));
+    gather_rows<T>(a, pooled_rows, aq);
+    attn.backward(dy, aq, one_row_each(n, workspace), a, sequences, false, daq, da, workspace, saved.attn);
+    scatter_add_rows<T>(daq, pooled_rows, da);
+    ln_1.backward(da, saved.x.view(), saved.ln_1, dx, false);
+    scatter_add_rows<T>(dy, pooled_rows, dx);
+  }
+
+  template <class F>
+  void visit_parameters(F&& f) {
+    visit_child("ln_1.", ln_1, f);
+    visit_child("attn.", attn, f);
+    visit_child("ln_2.", ln_2, f);
+    visit_child("mlp.", mlp, f);
+  }
+
+  LayerNorm<T> ln_1;
+  MultiheadAttention<T> attn;
+  LayerNorm<T> ln_2;
+  Mlp<T> mlp;
+
+ private:
+  void normalize_input(TensorView<const T, 2> x, const RowBlock& block, const ops::Operand<T>& a, Saved* saved) const {
+    if (saved != nullptr) copy(x, saved->x.view().slice(block.first_row, block.first_row + x.extent(0)));
+    ln_1.forward(x, a, saved != nullptr ? &saved->ln_1 : nullptr, block.first_row);
+  }
+
+  void forward_mlp(TensorView<T, 2> x, Index first_row, Workspace& workspace, Saved* saved) const {
+    Workspace::Scope scope(workspace);
+    if (saved != nullptr) copy(x, saved->mid.view().slice(first_row, first_row + x.extent(0)));
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    ln_2.forward(x, a, saved != nullptr ? &saved->ln_2 : nullptr, first_row);
+    mlp.forward(a, x, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
+  }
+
+  /// dx: (Rq, C) in place; a, da: scratch of the same shape.
+  void backward_mlp(TensorView<T, 2> dx, TensorView<T, 2> a, TensorView<T, 2> da, Workspace& workspace,
+                    const Saved& saved) {
+    ln_2.forward(saved.mid.view(), ops::Operand<T>(a));
+    mlp.backward(dx, a, da, workspace, saved.mlp);
+    ln_2.backward(da, saved.mid.view(), saved.ln_2, dx, true);
+  }
+};
+
+}  // namespace couplet::inline COUPLET_ABI::nn

@@ -1,0 +1,77 @@
+#pragma once
+/// Row blocks: the unit of work of a transformer.
+///
+/// A block is a run of whole sequences, a few hundred rows that stay in the L2 cache while they go through all layers.
+/// Rows never influence each other except inside their sequence, so the cut decides only who works when, not the bits.
+#include <span>
+
+#include "couplet/core/parallel.hpp"
+#include "couplet/core/sequences.hpp"
+
+namespace couplet::inline COUPLET_ABI::nn {
+
+struct RowBlock {
+  Index first_row = 0;       ///< of the batch
+  Index first_sequence = 0;  ///< of the batch
+  Sequences sequences;       ///< offsets relative to first_row
+};
+
+/// 256 to 400 rows of float32 activations and one panel of weights fit a 1-2 MiB L2 (measured in benchmarks/models).
+inline constexpr Index rows_per_block = 320;
+
+/// Calls f(block, workspace) for blocks that cover `sequences`; in parallel when there are several of them, otherwise
+/// on the calling thread, where the operations inside can use all threads themselves.
+template <class F>
+void for_each_row_block(const Sequences& sequences, Workspace& workspace, F&& f) {
+  const Index count = sequences.count();
+  if (count == 0) return;
+  Workspace::Scope scope(workspace);
+  const Index fair_share = (sequences.rows() + available_threads() - 1) / available_threads();
+  const Index target = std::max<Index>(1, std::min(rows_per_block, fair_share));
+  RowBlock* blocks = workspace.take<RowBlock>(count);
+  Index* offsets = workspace.take<Index>(2 * count);
+  Index n = 0;
+  for (Index s = 0; s < count;) {
+    RowBlock block{sequences.begin(s), s, {}};
+    Index* relative = offsets;
+    *offsets++ = 0;
+    do {
+      *offsets++ = sequences.end(s++) - block.first_row;
+    } while (s < count && sequences.end(s) - block.first_row <= target);
+    block.sequences = Sequences({relative, offsets});
+    blocks[n++] = block;
+  }
+  parallel_for(workspace, n, [&](Index i, Workspace& local) { f(blocks[i], local); });
+}
+
+/// Sequences of one row each: (0, 1, 2, ...).
+inline Sequences one_row_each(Index count, Workspace& workspace) {
+  Index* offsets = workspace.take<Index>(count + 1);
+  for (Index i = 0; i <= count; ++i) offsets[i] = i;
+  return Sequences({offsets, static_cast<std::size_t>(count) + 1});
+}
+
+/// Sequences of equal length.
+inline Sequences equal_lengths(Index count, Index length, Workspace& workspace) {
+  Index* offsets = workspace.take<Index>(count + 1);
+  for (Index i = 0; i <= count; ++i) offsets[i] = i * length;
+  return Sequences({offsets, static_cast<std::size_t>(count) + 1});
+}
+
+/// y[i] = x[rows[i]]
+template <class T>
+void gather_rows(TensorView<const T, 2> x, std::span<const Index> rows, TensorView<T, 2> y) {
+  for (std::size_t i = 0; i < rows.size(); ++i) copy(x[rows[i]], y[static_cast<Index>(i)]);
+}
+
+/// y[rows[i]] += x[i], in order.
+template <class T>
+void scatter_add_rows(TensorView<const T, 2> x, std::span<const Index> rows, TensorView<T, 2> y) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const TensorView<const T, 1> from = x[static_cast<Index>(i)];
+    const TensorView<T, 1> to = y[rows[i]];
+    for (Index c = 0; c < from.size(); ++c) to[c] += from[c];
+  }
+}
+
+}  // namespace couplet::inline COUPLET_ABI::nn
