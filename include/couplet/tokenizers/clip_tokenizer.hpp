@@ -1,0 +1,175 @@
+#pragma once
+/// CLIP's tokenizer as Hugging Face's CLIPTokenizer computes it (transformers 5, tokenizers 0.23):
+///   1. the texts of added tokens (start, end, ...) are cut out of the raw text;
+///   2. every other part: NFC, white space, lower case (clip_text.hpp), words, byte pair encoding (bpe.hpp);
+///   3. start + ids + end; what is too long keeps its first ids and the end.
+/// There is no ftfy and no HTML unescaping in this dialect.
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "couplet/config.hpp"
+#include "couplet/core/error.hpp"
+#include "couplet/tokenizers/added_tokens.hpp"
+#include "couplet/tokenizers/bpe.hpp"
+#include "couplet/tokenizers/clip_text.hpp"
+#include "couplet/tokenizers/unicode.hpp"
+
+namespace couplet::inline COUPLET_ABI::tokenizers {
+
+/// The special tokens by text, and the length of a padded row.
+struct ClipTokenizerOptions {
+  std::string start = "<|startoftext|>";
+  std::string end = "<|endoftext|>";
+  std::string pad = "<|endoftext|>";
+  std::int64_t context_length = 77;
+  std::vector<AddedToken> added_tokens = {};  // more tokens to cut out of texts; start, end and pad always are
+};
+
+/// An immutable value; copies share the vocabulary.
+class ClipTokenizer {
+ public:
+  static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+  static constexpr std::int64_t max_context_length = std::int64_t{1} << 20;
+
+  /// `source` is the file to name when a special token is not in the vocabulary or start and end are one token.
+  explicit ClipTokenizer(std::shared_ptr<const ByteLevelBpe> bpe, const ClipTokenizerOptions& options = {},
+                         const std::string& source = "")
+      : bpe_(std::move(bpe)),
+        start_(special("start", options.start, source)),
+        end_(special("end", options.end, source)),
+        pad_(special("pad", options.pad, source)),
+        context_length_(checked_length(options.context_length)) {
+    if (start_ == end_)
+      throw file_error(source, "the start and the end token are the same, id " + std::to_string(end_));
+    auto cutters = std::make_shared<Cutters>();
+    cutters->tokens = options.added_tokens;
+    for (const std::int64_t id : {start_, end_, pad_}) {
+      const auto same = [id](const AddedToken& token) { return token.id == id; };
+      if (std::none_of(cutters->tokens.begin(), cutters->tokens.end(), same)) {
+        cutters->tokens.push_back({.content = bpe_->token(id), .id = id});
+      }
+    }
+    for (const AddedToken& token : cutters->tokens) {
+      const std::u32string content = decode_utf8(token.content);
+      if (token.normalized) cutters->normalized.add(normalize_clip_text(content), token.id);
+      if (!token.normalized) cutters->raw.add(content, token.id);
+    }
+    cutters_ = std::move(cutters);
+  }
+
+  /// start + tokens + end, at most max_length (>= 2) ids: the first max_length - 1 and the end. True if it cut some
+  /// off. Any bytes are accepted; what is not UTF-8 reads as U+FFFD.
+  bool encode(std::string_view text, std::size_t max_length, std::vector<std::int64_t>& ids) const {
+    if (max_length < 2) fail("tokenizer", "expected room for two ids or more, found " + std::to_string(max_length));
+    const std::size_t room = max_length - 1;  // before the end token
+    ids.assign(1, start_);
+    ByteLevelBpe::Scratch scratch;
+    std::string bytes;
+    const auto word = [&](std::u32string_view w) {
+      bytes.clear();
+      for (const char32_t c : w) append_utf8(c, bytes);
+      bpe_->encode_word(bytes, scratch, ids);
+      return ids.size() <= room;
+    };
+    const auto normalized_part = [&](std::u32string_view part, std::int64_t id) {
+      if (id >= 0) ids.push_back(id);
+      if (id < 0) for_each_clip_word(part, word);
+      return ids.size() <= room;
+    };
+    cutters_->raw.cut(decode_utf8(text), [&](std::u32string_view part, std::int64_t id) {
+      if (id >= 0) ids.push_back(id);
+      if (id < 0) cutters_->normalized.cut(normalize_clip_text(part), normalized_part);
+      return ids.size() <= room;
+    });
+    const bool truncated = ids.size() > room;
+    if (truncated) ids.resize(room);
+    ids.push_back(end_);
+    return truncated;
+  }
+
+  /// The text of ids, without start, end and padding; words are separated by one space.
+  [[nodiscard]] std::string decode(std::span<const std::int64_t> ids) const {
+    while (!ids.empty() && ids.back() == pad_) ids = ids.first(ids.size() - 1);
+    std::string text;
+    for (const std::int64_t id : ids) {
+      if (id < 0 || id >= vocab_size()) {
+        fail("tokenizer.decode",
+             "expected ids in [0, " + std::to_string(vocab_size()) + "), found " + std::to_string(id));
+      }
+      if (id != start_ && id != end_) append_token_text(bpe_->token(id), text);
+    }
+    while (text.ends_with(' ')) text.pop_back();
+    return text;
+  }
+
+  [[nodiscard]] ClipTokenizer with_context_length(std::int64_t length) const {
+    ClipTokenizer copy = *this;
+    copy.context_length_ = checked_length(length);
+    return copy;
+  }
+
+  /// Such as: CLIP byte-level BPE, Hugging Face dialect; 49408 tokens, context length 77, padded with 49407
+  [[nodiscard]] std::string describe() const {
+    return "CLIP byte-level BPE, Hugging Face dialect (NFC, lower case); " + std::to_string(vocab_size()) +
+           " tokens, context length " + std::to_string(context_length_) + ", padded with " + std::to_string(pad_) +
+           " \"" + printable(bpe_->token(pad_)) + "\"";
+  }
+
+  [[nodiscard]] std::int64_t context_length() const { return context_length_; }
+  [[nodiscard]] std::int64_t vocab_size() const { return bpe_->size(); }
+  [[nodiscard]] std::int64_t bos_token_id() const { return start_; }
+  [[nodiscard]] std::int64_t eos_token_id() const { return end_; }
+  [[nodiscard]] std::int64_t pad_token_id() const { return pad_; }
+  [[nodiscard]] const ByteLevelBpe& bpe() const { return *bpe_; }
+  /// All tokens that are cut out of texts; start, end and pad are among them.
+  [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return cutters_->tokens; }
+
+ private:
+  struct Cutters {
+    std::vector<AddedToken> tokens;
+    TokenCutter raw, normalized;
+  };
+
+  [[nodiscard]] std::int64_t special(const std::string& role, const std::string& text,
+                                     const std::string& source) const {
+    if (bpe_ == nullptr) fail("ClipTokenizer", "expected a vocabulary, found a null pointer");
+    const std::int64_t id = bpe_->find(text);
+    if (id < 0) throw file_error(source, "the " + role + " token \"" + printable(text) + "\" is not in the vocabulary");
+    return id;
+  }
+
+  static std::int64_t checked_length(std::int64_t length) {
+    if (length < 2 || length > max_context_length) {
+      fail("tokenizer", "expected a context length in [2, " + std::to_string(max_context_length) + "], found " +
+                            std::to_string(length));
+    }
+    return length;
+  }
+
+  /// Bytes for the characters of the byte alphabet, other characters as they are, a space for "</w>".
+  static void append_token_text(std::string_view token, std::string& text) {
+    const bool word_end = token.size() > end_of_word.size() && token.ends_with(end_of_word);
+    if (word_end) token.remove_suffix(end_of_word.size());
+    const auto& alphabet = byte_characters();
+    for (const char32_t c : decode_utf8(token)) {
+      const auto* byte = std::find(alphabet.begin(), alphabet.end(), c);
+      if (byte == alphabet.end()) append_utf8(c, text);
+      if (byte != alphabet.end()) text += static_cast<char>(static_cast<unsigned char>(byte - alphabet.begin()));
+    }
+    if (word_end) text += ' ';
+  }
+
+  std::shared_ptr<const ByteLevelBpe> bpe_;
+  std::shared_ptr<const Cutters> cutters_;
+  std::int64_t start_, end_, pad_;
+  std::int64_t context_length_;
+};
+
+}  // namespace couplet::inline COUPLET_ABI::tokenizers
