@@ -45,7 +45,7 @@ cat "$work"/*.time | LC_ALL=C sort -k1,1nr | awk '
   $2 ~ /^couplet\/ops\// && !ops++ { budget("slowest operation", $1, 1.5, $2) }
   $2 == "couplet/couplet.hpp" { budget("umbrella", $1, 6, $2) }
   function budget(what, seconds, limit, header) {
-    printf "budget: %s %.2f s of %.1f s (%s)%s\n", what, seconds, limit, header, seconds > limit ? "  OVER BUDGET" : ""
+    printf "budget: %s %.2f s of %.1f s (%s)%s\n", what, seconds, limit, header, (seconds > limit) ? "  OVER BUDGET" : ""
   }
   END { printf "%d headers, %.1f s of processor time; the slowest:\n", NR, total
         for (i = 1; i <= 5 && i <= NR; i++) print slowest[i] }'
