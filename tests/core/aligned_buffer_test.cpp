@@ -1,0 +1,43 @@
+#include "couplet/core/aligned_buffer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+namespace {
+
+using couplet::AlignedBuffer;
+
+TEST(AlignedBuffer, IsAlignedAndZero) {
+  for (const couplet::Index size : {1, 3, 17, 1000}) {
+    const AlignedBuffer<float> buffer(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64, 0U);
+    for (couplet::Index i = 0; i < size; ++i) EXPECT_EQ(buffer.data()[i], 0.0F);
+  }
+}
+
+TEST(AlignedBuffer, ShrinkingKeepsTheMemory) {
+  AlignedBuffer<int> buffer(100);
+  const int* before = buffer.data();
+  buffer.resize(10);
+  buffer.resize(100);
+  EXPECT_EQ(buffer.data(), before);
+}
+
+TEST(AlignedBuffer, CopiesAreIndependentAndMovesLeaveNothing) {
+  AlignedBuffer<int> a(3);
+  a.data()[1] = 7;
+  AlignedBuffer<int> b = a;
+  b.data()[1] = 8;
+  EXPECT_EQ(a.data()[1], 7);
+  const AlignedBuffer<int> c = std::move(b);
+  EXPECT_EQ(c.data()[1], 8);
+  EXPECT_EQ(b.size(), 0);  // NOLINT: a moved-from buffer is empty
+}
+
+TEST(AlignedBuffer, RefusesSizesThatOverflow) {
+  AlignedBuffer<double> buffer;
+  EXPECT_THROW(buffer.resize(couplet::Index{1} << 61), std::invalid_argument);
+}
+
+}  // namespace
