@@ -1,0 +1,85 @@
+#include "couplet/nn/residual_attention_block.hpp"
+
+#include <array>
+
+#include "support/expect_near.hpp"
+#include "support/module_check.hpp"
+
+namespace {
+
+using namespace couplet;
+using Block = nn::ResidualAttentionBlock<double>;
+
+constexpr std::array<Index, 4> offsets{0, 3, 4, 9};
+constexpr std::array<Index, 3> last_rows{2, 3, 8};
+
+Block random_block() {
+  Block block(8, 2, 12, Activation::gelu, 1e-3);
+  test::randomize(block, 1);
+  return block;
+}
+
+TEST(ResidualAttentionBlock, GradientsOfAllParametersAndTheInput) {
+  Block block = random_block();
+  const Sequences sequences(offsets);
+  auto input = test::random_matrix<double>(9, 8, 2);
+  const auto dy = test::random_matrix<double>(9, 8, 3);
+  for (const bool causal : {false, true}) {
+    Workspace workspace;
+    Block::Saved saved;
+    saved.resize(block, 9, 9);
+    Tensor<double, 2> x;
+    const auto loss = [&] {
+      block.prepare();
+      x = input;
+      block.forward(x, {0, 0, sequences}, causal, workspace, &saved);
+      return test::inner_product(test::elements(x), test::elements(dy));
+    };
+    loss();
+    nn::zero_grad(block);
+    Tensor<double, 2> dx = dy;
+    block.backward(dx, sequences, causal, workspace, saved);
+    test::expect_parameter_gradients(block, loss);
+    EXPECT_TRUE(test::check_gradient(loss, test::elements(input), test::elements(dx)));
+  }
+}
+
+TEST(ResidualAttentionBlock, PooledGradients) {
+  Block block = random_block();
+  const Sequences sequences(offsets);
+  auto x = test::random_matrix<double>(9, 8, 2);
+  const auto dy = test::random_matrix<double>(3, 8, 3);
+  Workspace workspace;
+  Block::Saved saved;
+  saved.resize(block, 9, 3);
+  Tensor<double, 2> y({3, 8});
+  const auto loss = [&] {
+    block.prepare();
+    block.forward_pooled(x, {0, 0, sequences}, last_rows, y, workspace, &saved);
+    return test::inner_product(test::elements(y), test::elements(dy));
+  };
+  loss();
+  nn::zero_grad(block);
+  Tensor<double, 2> dy_scratch = dy;
+  Tensor<double, 2> dx({9, 8});
+  block.backward_pooled(dy_scratch, sequences, last_rows, dx, workspace, saved);
+  test::expect_parameter_gradients(block, loss);
+  EXPECT_TRUE(test::check_gradient(loss, test::elements(x), test::elements(dx)));
+}
+
+TEST(ResidualAttentionBlock, PoolingComputesTheSameRowsAsTheWholeBlock) {
+  Block block = random_block();
+  block.prepare();
+  const Sequences sequences(offsets);
+  const auto input = test::random_matrix<double>(9, 8, 2);
+  Workspace workspace;
+  Tensor<double, 2> whole = input;
+  block.forward(whole, {0, 0, sequences}, true, workspace, nullptr);
+  Tensor<double, 2> pooled({3, 8});
+  block.forward_pooled(input, {0, 0, sequences}, last_rows, pooled, workspace, nullptr);
+  for (Index i = 0; i < 3; ++i) {
+    for (Index c = 0; c < 8; ++c) EXPECT_NEAR(pooled(i, c), whole(last_rows[static_cast<std::size_t>(i)], c), 1e-13);
+  }
+}
+
+}  // namespace

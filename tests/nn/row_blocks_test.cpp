@@ -1,0 +1,56 @@
+#include "couplet/nn/row_blocks.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <mutex>
+#include <vector>
+
+namespace {
+
+using namespace couplet;
+
+TEST(RowBlocks, CoverTheBatchWithWholeSequences) {
+  std::vector<Index> offsets{0};
+  for (Index i = 0; i < 40; ++i) offsets.push_back(offsets.back() + i % 7 * 13);
+  const Sequences sequences(offsets);
+  std::vector<int> seen(static_cast<std::size_t>(sequences.rows()), 0);
+  std::vector<int> seen_sequences(40, 0);
+  std::mutex mutex;
+  Workspace workspace;
+  nn::for_each_row_block(sequences, workspace, [&](const nn::RowBlock& block, Workspace&) {
+    const std::scoped_lock lock(mutex);
+    EXPECT_EQ(sequences.begin(block.first_sequence), block.first_row);
+    for (Index r = 0; r < block.sequences.rows(); ++r) ++seen[static_cast<std::size_t>(block.first_row + r)];
+    for (Index s = 0; s < block.sequences.count(); ++s) {
+      ++seen_sequences[static_cast<std::size_t>(block.first_sequence + s)];
+      EXPECT_EQ(block.sequences.length(s), sequences.length(block.first_sequence + s));
+    }
+    EXPECT_TRUE(block.sequences.rows() <= nn::rows_per_block || block.sequences.count() == 1);
+  });
+  for (const int count : seen) EXPECT_EQ(count, 1);
+  for (const int count : seen_sequences) EXPECT_EQ(count, 1);
+}
+
+TEST(RowBlocks, NothingHappensForAnEmptyBatch) {
+  const std::array<Index, 1> offsets{0};
+  Workspace workspace;
+  nn::for_each_row_block(Sequences(offsets), workspace, [](const nn::RowBlock&, Workspace&) { FAIL(); });
+}
+
+TEST(RowBlocks, GatherAndScatterAreTransposes) {
+  Tensor<double, 2> x({4, 2});
+  for (Index i = 0; i < 8; ++i) x.data()[i] = static_cast<double>(i);
+  const std::array<Index, 3> rows{2, 0, 2};
+  Tensor<double, 2> y({3, 2});
+  nn::gather_rows<double>(x, rows, y);
+  EXPECT_EQ(y(0, 1), 5.0);
+  EXPECT_EQ(y(1, 0), 0.0);
+  Tensor<double, 2> z({4, 2});
+  nn::scatter_add_rows<double>(y, rows, z);
+  EXPECT_EQ(z(2, 1), 10.0);
+  EXPECT_EQ(z(0, 1), 1.0);
+  EXPECT_EQ(z(3, 1), 0.0);
+}
+
+}  // namespace

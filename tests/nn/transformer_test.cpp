@@ -1,0 +1,91 @@
+#include "couplet/nn/transformer.hpp"
+
+#include <array>
+
+#include "support/expect_near.hpp"
+#include "support/module_check.hpp"
+
+namespace {
+
+using namespace couplet;
+
+constexpr std::array<Index, 4> offsets{0, 3, 4, 9};
+constexpr std::array<Index, 3> last_rows{2, 3, 8};
+
+TEST(Transformer, GradientsThroughSeveralLayers) {
+  nn::Transformer<double> transformer(8, 3, 2, 12, Activation::quick_gelu, 1e-3, true);
+  test::randomize(transformer, 1);
+  const Sequences sequences(offsets);
+  auto input = test::random_matrix<double>(9, 8, 2);
+  const auto dy = test::random_matrix<double>(9, 8, 3);
+  Workspace workspace;
+  nn::Transformer<double>::Saved saved;
+  Tensor<double, 2> x;
+  const auto loss = [&] {
+    transformer.prepare();
+    x = input;
+    transformer.forward(x, sequences, workspace, &saved);
+    return test::inner_product(test::elements(x), test::elements(dy));
+  };
+  loss();
+  nn::zero_grad(transformer);
+  Tensor<double, 2> dx = dy;
+  transformer.backward(dx, sequences, workspace, saved);
+  test::expect_parameter_gradients(transformer, loss, 1e-7, 4);
+  EXPECT_TRUE(test::check_gradient(loss, test::elements(input), test::elements(dx), 1e-7));
+}
+
+TEST(Transformer, PooledGradientsAndNoLayersAtAll) {
+  for (const Index layers : {0, 1, 2}) {
+    nn::Transformer<double> transformer(8, layers, 2, 12, Activation::gelu, 1e-3, false);
+    test::randomize(transformer, 1);
+    const Sequences sequences(offsets);
+    auto input = test::random_matrix<double>(9, 8, 2);
+    const auto dy = test::random_matrix<double>(3, 8, 3);
+    Workspace workspace;
+    nn::Transformer<double>::Saved saved;
+    Tensor<double, 2> y({3, 8});
+    const auto loss = [&] {
+      transformer.prepare();
+      Tensor<double, 2> x = input;
+      transformer.forward_pooled(x, sequences, last_rows, y, workspace, &saved);
+      return test::inner_product(test::elements(y), test::elements(dy));
+    };
+    loss();
+    nn::zero_grad(transformer);
+    Tensor<double, 2> dy_scratch = dy;
+    Tensor<double, 2> dx({9, 8});
+    transformer.backward_pooled(dy_scratch, sequences, last_rows, dx, workspace, saved);
+    test::expect_parameter_gradients(transformer, loss, 1e-7, 4);
+    EXPECT_TRUE(test::check_gradient(loss, test::elements(input), test::elements(dx), 1e-7));
+  }
+}
+
+TEST(Transformer, SameBitsWhateverTheBatchAndTheThreads) {
+  nn::Transformer<float> transformer(48, 2, 3, 80, Activation::gelu, 1e-5, true);
+  std::uint64_t seed = 0;
+  transformer.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
+    const auto values = test::random_vector<float>(parameter.size(), ++seed, 0.2);
+    std::copy_n(values.data(), parameter.size(), parameter.value.data());
+  });
+  transformer.prepare();
+  std::vector<Index> many{0};
+  for (const Index length : {5, 90, 1, 33, 200, 7, 64, 17, 150}) many.push_back(many.back() + length);
+  const Sequences sequences(many);
+  const auto input = test::random_matrix<float>(sequences.rows(), 48, 9);
+  Workspace workspace;
+  Tensor<float, 2> batch = input;
+  transformer.forward(batch, sequences, workspace, nullptr);
+  const ThreadLimit one_thread(1);
+  for (Index s = 0; s < sequences.count(); ++s) {
+    const std::array<Index, 2> alone{0, sequences.length(s)};
+    Tensor<float, 2> x({sequences.length(s), 48});
+    copy<const float, float>(input.view().slice(sequences.begin(s), sequences.end(s)), x.view());
+    transformer.forward(x, Sequences(alone), workspace, nullptr);
+    EXPECT_EQ(std::memcmp(x.data(), &batch(sequences.begin(s), 0), static_cast<std::size_t>(x.size()) * sizeof(float)),
+              0)
+        << "sequence " << s;
+  }
+}
+
+}  // namespace
