@@ -1,5 +1,5 @@
 #!/bin/sh
-# Configures and builds this clone with a preset: cmake/build.sh <preset> <folder> <jobs> [<option of cmake>...]
+# Configures and builds this clone with a preset: cmake/build.sh <preset> <folder> <jobs> <target> [<option of cmake>...]
 # The folder is inside the clone. Ninja where it is installed, otherwise make.
 set -eu
 
@@ -8,7 +8,8 @@ source=$(pwd)
 preset=$1
 folder=$source/$2
 jobs=$3
-shift 3
+target=$4
+shift 4
 
 cache=$folder/CMakeCache.txt
 # A folder that was built elsewhere and moved here cannot be used again.
@@ -28,4 +29,4 @@ if ! cmake --preset "$preset" -B "$folder" "$@" >"$log" 2>&1; then
 fi
 grep '^-- couplet' "$log" || true
 echo "couplet: building with $jobs jobs"
-cmake --build "$folder" --parallel "$jobs"
+cmake --build "$folder" --parallel "$jobs" --target "$target"

@@ -20,4 +20,6 @@ case "${1-}" in
 esac
 
 "$root/cmake/install_packages.sh" --for examples
-"$root/cmake/build.sh" release build "$jobs" -DCOUPLET_EXAMPLES=ON -DCOUPLET_TESTS=OFF -DCOUPLET_BENCHMARKS=OFF
+# A folder that has the tests keeps them: CMake would delete what it no longer builds.
+if [ -e "$root/build/CMakeCache.txt" ]; then set --; else set -- -DCOUPLET_TESTS=OFF -DCOUPLET_BENCHMARKS=OFF; fi
+"$root/cmake/build.sh" release build "$jobs" couplet_examples -DCOUPLET_EXAMPLES=ON "$@"

@@ -50,7 +50,7 @@ case "$preset" in release) folder=build ;; *) folder=build-$preset ;; esac
 
 seconds() { date +%s; }
 start=$(seconds)
-"$root/cmake/build.sh" "$preset" "$folder" "$jobs" \
+"$root/cmake/build.sh" "$preset" "$folder" "$jobs" all \
   -DCOUPLET_TESTS=ON -DCOUPLET_EXAMPLES=ON -DCOUPLET_BENCHMARKS=ON
 built=$(seconds)
 
