@@ -1,11 +1,19 @@
 #pragma once
-/// The activations of CLIP and SigLIP towers, named apart from their code so that kernels and operations share the name.
+/// The activations of CLIP and SigLIP towers, named apart from their code so that kernels and operations share the
+/// name.
 #include "couplet/config.hpp"
 
-namespace couplet::inline COUPLET_ABI::simd {
+namespace couplet::inline COUPLET_ABI {
 
 /// identity x; gelu x Phi(x), by erf (open_clip, `gelu`); gelu_tanh, its tanh form (SigLIP, `gelu_pytorch_tanh`);
 /// quick_gelu x sigmoid(1.702 x) (OpenAI's CLIP).
 enum class Activation { identity, gelu, gelu_tanh, quick_gelu };
 
-}  // namespace couplet::inline COUPLET_ABI::simd
+namespace simd {
+using couplet::Activation;
+}
+namespace ops {
+using couplet::Activation;
+}
+
+}  // namespace couplet::inline COUPLET_ABI
