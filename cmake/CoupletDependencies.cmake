@@ -16,13 +16,6 @@ function(couplet_package name)
   list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")  # FindStb.cmake
   find_package(${name} ${arg_VERSION} QUIET)
   if(TARGET ${arg_TARGET})
-    # The interface target names this one; whoever links it, in any directory, must be able to see it.
-    if(DEFINED PROJECT_NAME AND PROJECT_NAME STREQUAL "couplet")
-      get_target_property(alias ${arg_TARGET} ALIASED_TARGET)
-      if(NOT alias)
-        set_target_properties(${arg_TARGET} PROPERTIES IMPORTED_GLOBAL TRUE)
-      endif()
-    endif()
     return()
   endif()
   if(COUPLET_FETCH AND arg_GIT)
