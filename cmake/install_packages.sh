@@ -116,12 +116,15 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.status"' EXIT
 apt() {  # apt <what to say> <arguments of apt-get>...
   echo "couplet: $1"
   shift
   # shellcheck disable=SC2086  # $as_root is one word or none
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" >"$log" 2>&1 && return 0
+  { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" 2>&1 </dev/null; echo $? >"$log.status"; } |
+    tee "$log" | awk '/^Get:/ && ++fetched % 20 == 0 { print "couplet:   " fetched " packages fetched"; fflush() }
+                      /^Setting up/ && ++ready % 20 == 0 { print "couplet:   " ready " packages set up"; fflush() }'
+  [ "$(cat "$log.status")" -eq 0 ] && return 0
   tail -n 20 "$log" >&2
   return 1
 }
