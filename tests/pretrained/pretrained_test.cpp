@@ -1,0 +1,239 @@
+#include "couplet/pretrained/pretrained.hpp"
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "couplet/models/initialize.hpp"
+#include "couplet/models/presets.hpp"
+#include "couplet/tokenizers/bpe_trainer.hpp"
+#include "support/expect_near.hpp"
+#include "support/golden_model.hpp"
+#include "support/random_tensor.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace {
+
+using namespace couplet;
+
+constexpr const char* golden_names[] = {"hf-clip-quickgelu", "hf-clip-gelu",    "hf-clip-eos2", "hf-clip-bf16",
+                                        "hf-clip-f16",       "hf-clip-sharded", "hf-siglip",    "hf-siglip-wide"};
+
+class GoldenModel : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+    directory_ = test::shared_directory() + "/golden/models/" + GetParam();
+  }
+  [[nodiscard]] std::string file(const char* name) const { return directory_ + "/" + name; }
+
+  template <class T>
+  void expect_features(const Pretrained<T>& bundle, const test::GoldenTensors<T>& expected, double tolerance) {
+    const test::GoldenTensors<T> inputs(file("golden.safetensors"));
+    const auto pixels = inputs.template read<T, 4>("pixel_values");
+    const auto ids = inputs.template read<std::int64_t, 2>("input_ids");
+    Workspace workspace;
+    Tensor<T, 2> image({pixels.extent(0), bundle.embed_dim()});
+    Tensor<T, 2> text({ids.extent(0), bundle.embed_dim()});
+    bundle.model.encode_image(pixels, image, workspace);
+    bundle.model.encode_text(ids, text, workspace);
+    EXPECT_TRUE(test::near_relative_to_max(image, expected.matrix("image_features"), tolerance));
+    EXPECT_TRUE(test::near_relative_to_max(text, expected.matrix("text_features"), tolerance));
+    RecordProperty("image_error", std::to_string(test::relative_error(image, expected.matrix("image_features"))));
+  }
+
+  std::string directory_;
+};
+
+TEST_P(GoldenModel, FeaturesInFloat) {
+  expect_features<float>(load_pretrained<float>(directory_), test::GoldenTensors<float>(file("golden.safetensors")),
+                         1e-5);
+}
+
+TEST_P(GoldenModel, FeaturesInDouble) {
+  if (!std::filesystem::exists(file("golden_f64.safetensors"))) GTEST_SKIP() << "no float64 results for this model";
+  expect_features<double>(load_pretrained<double>(directory_),
+                          test::GoldenTensors<double>(file("golden_f64.safetensors")), 1e-10);
+}
+
+TEST_P(GoldenModel, SavesAndLoadsIdenticalBytes) {
+  Pretrained<float> bundle = load_pretrained(directory_);
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path());
+  const checkpoint::Checkpoint before = checkpoint::open_checkpoint(directory_);
+  const checkpoint::Checkpoint after = checkpoint::open_checkpoint(folder.path());
+  ASSERT_EQ(before.tensors().size(), after.tensors().size());
+  for (const checkpoint::TensorInfo& tensor : before.tensors()) {
+    const checkpoint::TensorInfo* saved = after.find(tensor.name);
+    ASSERT_NE(saved, nullptr) << tensor.name;
+    EXPECT_EQ(saved->dtype, tensor.dtype) << tensor.name;
+    EXPECT_EQ(saved->shape, tensor.shape) << tensor.name;
+    std::vector<char> a(tensor.bytes());
+    std::vector<char> b(saved->bytes());
+    before.read_bytes(tensor, a.data(), a.size());
+    after.read_bytes(*saved, b.data(), b.size());
+    EXPECT_EQ(a, b) << tensor.name;
+  }
+  const Pretrained<float> again = load_pretrained(folder.path());
+  EXPECT_EQ(again.describe(), bundle.describe());
+  EXPECT_EQ(again.model.config().text.eot_token_id, bundle.model.config().text.eot_token_id);
+}
+
+TEST_P(GoldenModel, SaysThatItHasNoTokenizer) {
+  const Pretrained<float> bundle = load_pretrained(directory_);
+  try {
+    (void)bundle.encode_text("a photo of a cat");
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("no tokenizer"), std::string::npos) << error.what();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(golden_names), [](const auto& model) {
+  std::string name = model.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+/// A small model of our own making, with a tokenizer trained on a few words.
+Pretrained<float> small_bundle(bool siglip = false) {
+  ClipConfig config = preset("tiny-32");
+  config.vision.layers = config.text.layers = 2;
+  const std::vector<std::string> captions{"a red circle", "a blue square", "two green stars above a yellow ring"};
+  tokenizers::Tokenizer tokenizer = tokenizers::train_bpe(captions, {.vocab_size = 600});
+  config.text.vocab_size = tokenizer.vocab_size();
+  config.text.bos_token_id = tokenizer.bos_token_id();
+  config.text.eot_token_id = tokenizer.eos_token_id();
+  config.text.pad_token_id = tokenizer.pad_token_id();
+  if (siglip) config = as_siglip(config);
+  Pretrained<float> bundle{
+      .model = Clip<float>(config),
+      .tokenizer = tokenizer.with_context_length(config.text.context_length),
+      .transform = image::Transform(siglip ? image::siglip_transform_config(32) : image::clip_transform_config(32))};
+  initialize(bundle.model, 1);
+  return bundle;
+}
+
+std::vector<image::Image> random_images(std::size_t count) {
+  std::vector<image::Image> images(count);
+  Random random(5);
+  for (image::Image& one : images) {
+    one.width = 40;
+    one.height = 36;
+    one.pixels.resize(40 * 36 * 3);
+    for (auto& value : one.pixels) value = static_cast<std::uint8_t>(random.below(256));
+  }
+  return images;
+}
+
+TEST(Pretrained, RoundTripsWithTokenizerAndTransform) {
+  for (const bool siglip : {false, true}) {
+    Pretrained<float> bundle = small_bundle(siglip);
+    const test::TemporaryDirectory folder;
+    save_pretrained(bundle, folder.path());
+    const Pretrained<float> again = load_pretrained(folder.path());
+    const auto images = random_images(3);
+    EXPECT_TRUE(test::same_bits(again.encode_image(images), bundle.encode_image(images)));
+    const std::vector<std::string> texts{"a red circle", "Two GREEN stars", ""};
+    EXPECT_TRUE(test::same_bits(again.encode_text(texts), bundle.encode_text(texts)));
+    EXPECT_EQ(again.describe(), bundle.describe());
+  }
+}
+
+TEST(Pretrained, SameBitsAloneInBatchesAndOnAnyNumberOfThreads) {
+  for (const bool siglip : {false, true}) {
+    const Pretrained<float> bundle = small_bundle(siglip);
+    const auto images = random_images(33);
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < 33; ++i) texts.push_back(std::string(i % 5, 'x') + " red circle");
+    const Tensor<float, 2> all_images = bundle.encode_image(images);
+    const Tensor<float, 2> all_texts = bundle.encode_text(texts);
+    for (const int threads : {1, 2}) {
+      const ThreadLimit limit(threads);
+      for (const std::size_t batch : {1, 2, 7, 33}) {
+        const Tensor<float, 2> some = bundle.encode_image(std::span(images).subspan(0, batch));
+        EXPECT_EQ(std::memcmp(some.data(), all_images.data(), static_cast<std::size_t>(some.size()) * 4), 0);
+        const Tensor<float, 2> some_texts = bundle.encode_text(std::span<const std::string>(texts).subspan(0, batch));
+        EXPECT_EQ(std::memcmp(some_texts.data(), all_texts.data(), static_cast<std::size_t>(some_texts.size()) * 4), 0);
+      }
+    }
+  }
+}
+
+TEST(Pretrained, OneModelServesSeveralThreadsAtOnce) {
+  const Pretrained<float> bundle = small_bundle();
+  const auto images = random_images(8);
+  const std::vector<std::string> texts{"a red circle", "a blue square"};
+  const Tensor<float, 2> expected_images = bundle.encode_image(images);
+  const Tensor<float, 2> expected_texts = bundle.encode_text(texts);
+  std::array<bool, 4> equal{};
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < equal.size(); ++t) {
+    threads.emplace_back([&, t] {
+      bool good = true;
+      for (int repeat = 0; repeat < 10; ++repeat) {
+        good = good && test::same_bits(bundle.encode_image(images), expected_images);
+        good = good && test::same_bits(bundle.encode_text(texts), expected_texts);
+      }
+      equal[t] = good;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const bool good : equal) EXPECT_TRUE(good);
+}
+
+std::string message_of_loading(const std::string& directory) {
+  try {
+    (void)load_pretrained(directory);
+  } catch (const file_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string read_text(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+TEST(Pretrained, NamesAllMissingUnexpectedAndMisshapenTensorsTogether) {
+  Pretrained<float> bundle = small_bundle();
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path());
+  auto records = pretrained::parameter_records(bundle.model, checkpoint::DType::f32);
+  std::erase_if(records, [](const auto& record) { return record.name == "visual_projection.weight"; });
+  for (auto& record : records) {
+    if (record.name == "text_model.final_layer_norm.bias") record.name = "text_model.final_layer_norm.offset";
+    if (record.name == "vision_model.post_layernorm.bias") record.shape = {2, 64};
+  }
+  checkpoint::save_safetensors(folder.path() + "/model.safetensors", records, {});
+  const std::string message = message_of_loading(folder.path());
+  EXPECT_NE(message.find("visual_projection.weight: expected (128, 128), missing"), std::string::npos) << message;
+  EXPECT_NE(message.find("text_model.final_layer_norm.bias: expected (128), missing"), std::string::npos) << message;
+  EXPECT_NE(message.find("text_model.final_layer_norm.offset: (128), unexpected"), std::string::npos) << message;
+  EXPECT_NE(message.find("vision_model.post_layernorm.bias: expected (128), found (2, 64)"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("4 tensors"), std::string::npos) << message;
+}
+
+TEST(Pretrained, RefusesAConfigurationThatAsksForFarMoreThanTheCheckpointHolds) {
+  Pretrained<float> bundle = small_bundle();
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path());
+  std::string config = read_text(folder.path() + "/config.json");
+  const std::string from = "\"intermediate_size\": 512";
+  for (std::size_t at = config.find(from); at != std::string::npos; at = config.find(from)) {
+    config.replace(at, from.size(), "\"intermediate_size\": 16777216");
+  }
+  std::ofstream(folder.path() + "/config.json") << config;
+  const std::string message = message_of_loading(folder.path());
+  EXPECT_NE(message.find("config.json"), std::string::npos) << message;
+  EXPECT_NE(message.find("parameters, but the checkpoint has"), std::string::npos) << message;
+}
+
+TEST(Pretrained, MissingDirectoriesAndFilesAreNamed) {
+  EXPECT_NE(message_of_loading("no/such/model").find("config.json"), std::string::npos);
+}
+
+}  // namespace

@@ -1,0 +1,43 @@
+#pragma once
+/// The reference models of the golden data: a directory as users have it, with inputs and expected outputs beside it.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "couplet/checkpoint/safetensors.hpp"
+#include "couplet/core/tensor.hpp"
+#include "support/shared_directory.hpp"
+
+namespace couplet::test {
+
+/// One file of expected tensors, read as T.
+template <class T>
+class GoldenTensors {
+ public:
+  explicit GoldenTensors(const std::string& path) : file_(path) {}
+
+  [[nodiscard]] bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+  [[nodiscard]] const std::vector<checkpoint::TensorInfo>& tensors() const { return file_.tensors(); }
+
+  template <class U, std::size_t Rank>
+  [[nodiscard]] Tensor<U, Rank> read(const std::string& name) const {
+    const checkpoint::TensorInfo* info = file_.find(name);
+    if (info == nullptr) throw file_error(file_.path(), "no tensor " + name);
+    if (info->shape.size() > Rank) throw file_error(file_.path(), name + " has another rank");
+    Extents<Rank> extents{};
+    for (std::size_t i = 0; i < Rank; ++i) extents[i] = i < info->shape.size() ? info->shape[i] : 1;
+    Tensor<U, Rank> tensor(extents);
+    file_.read(*info, tensor.data(), info->count());
+    return tensor;
+  }
+  [[nodiscard]] Tensor<T, 2> matrix(const std::string& name) const { return read<T, 2>(name); }
+  [[nodiscard]] double number(const std::string& name) const { return read<double, 1>(name)(0); }
+  /// All elements in order, whatever the shape.
+  [[nodiscard]] std::vector<T> flat(const std::string& name) const { return file_.read<T>(*file_.find(name)); }
+
+ private:
+  checkpoint::SafetensorsFile file_;
+};
+
+}  // namespace couplet::test
