@@ -57,6 +57,8 @@ TEST(Json, DescribesAnyValueInOneShortLine) {
   EXPECT_EQ(parse("false").describe(), "false");
   EXPECT_EQ(parse("-7").describe(), "-7");
   EXPECT_EQ(parse("1e-05").describe(), "the number 1e-05");
+  EXPECT_EQ(parse("18446744073709551615").describe(), "the number 1.8446744073709552e+19");
+  EXPECT_EQ(parse("65536.0").describe(), "the number 65536");
   EXPECT_EQ(parse("[1]").describe(), "an array");
   EXPECT_EQ(parse("{}").describe(), "an object");
   EXPECT_EQ(parse("\"a\\n" + std::string(1000, 'b') + "\"").describe(), "\"a\\x0a" + std::string(59, 'b') + "...\"");

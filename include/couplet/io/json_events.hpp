@@ -63,10 +63,13 @@ class JsonVisitor {
 
 namespace detail {
 
-/// A double in the shortest form that reads back equal: 0.1, 1e-05, 16777216.
+/// A double in the shortest form that reads back equal: 0.1, 1e-05, 16777216; from 2^53 on, where a double no longer
+/// tells integers apart, with an exponent: 1.8446744073709552e+19.
 inline std::string number_text(double number) {
+  const bool exact = number > -9007199254740992.0 && number < 9007199254740992.0;
+  const auto format = exact ? std::chars_format::general : std::chars_format::scientific;
   char text[32];
-  return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
+  return std::string(text, std::to_chars(text, text + sizeof text, number, format).ptr);
 }
 
 /// What was found, for an error: null, true, -1, 1.5, "text", an array.
