@@ -64,11 +64,14 @@ inline Index parameter_count(const ClipConfig& config) {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
   const Index patch = checked_multiply(v.channels * v.patch_size, v.patch_size);
+  const bool pooled = v.pool == VisionPool::attention_pool;
+  const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0) + 2;  // of width v.width
   Index count = checked_multiply(v.layers, block(v.width, v.mlp_width));
-  count += checked_multiply(v.width, patch + v.tokens() + 6 + (v.projection ? config.embed_dim : 0));
-  if (v.pool == VisionPool::attention_pool) count += block(v.width, v.mlp_width);
+  count += checked_multiply(v.width, patch + v.tokens() + vectors + (v.projection ? config.embed_dim : 0));
+  if (pooled) count += block(v.width, v.mlp_width) - v.width;  // a probe and one LayerNorm instead of two
   count += checked_multiply(t.layers, block(t.width, t.mlp_width));
-  return count + checked_multiply(t.width, t.vocab_size + t.context_length + 2 + config.embed_dim) + config.embed_dim;
+  count += checked_multiply(t.width, t.vocab_size + t.context_length + 2 + config.embed_dim);
+  return count + (t.projection_bias ? config.embed_dim : 0) + 1 + (config.init_logit_bias ? 1 : 0);
 }
 
 /// Reads all parameters of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped tensors

@@ -1,0 +1,38 @@
+#include "couplet/models/presets.hpp"
+
+#include <gtest/gtest.h>
+
+#include "couplet/models/clip.hpp"
+#include "couplet/pretrained/parameters.hpp"
+
+namespace {
+
+using namespace couplet;
+
+TEST(Presets, HaveThePublishedNumberOfParameters) {
+  // open_clip docs/openclip_results.csv, computed from shapes.
+  EXPECT_EQ(pretrained::parameter_count(preset("ViT-B-32")), 151277313);
+  EXPECT_EQ(pretrained::parameter_count(preset("ViT-B-16")), 149620737);
+  EXPECT_EQ(pretrained::parameter_count(preset("ViT-L-14")), 427616513);
+}
+
+TEST(Presets, CountsAgreeWithModels) {
+  for (const char* name : {"tiny-32", "tiny-64"}) {
+    const ClipConfig config = preset(name);
+    Clip<float> model(config);
+    EXPECT_EQ(nn::count_parameters(model), pretrained::parameter_count(config)) << name;
+    Clip<float> siglip(as_siglip(config));
+    EXPECT_EQ(nn::count_parameters(siglip), pretrained::parameter_count(siglip.config())) << name;
+  }
+}
+
+TEST(Presets, UnknownNamesListTheKnownOnes) {
+  try {
+    (void)preset("ViT-X");
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("ViT-B-32"), std::string::npos);
+  }
+}
+
+}  // namespace

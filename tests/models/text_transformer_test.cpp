@@ -1,0 +1,112 @@
+#include "couplet/models/text_transformer.hpp"
+
+#include "support/expect_near.hpp"
+#include "support/module_check.hpp"
+
+namespace {
+
+using namespace couplet;
+
+TextConfig small_text(TextPool pool) {
+  TextConfig config;
+  config.vocab_size = 20;
+  config.context_length = 6;
+  config.width = 8;
+  config.layers = 2;
+  config.heads = 2;
+  config.mlp_width = 12;
+  config.eps = 1e-3;
+  config.activation = Activation::gelu;
+  config.pool = pool;
+  config.eot_token_id = 19;
+  if (pool == TextPool::last) {
+    config.causal = false;
+    config.projection_bias = true;
+  }
+  return config;
+}
+
+Tensor<std::int64_t, 2> some_ids() {
+  Tensor<std::int64_t, 2> ids({3, 6});
+  const std::int64_t values[] = {18, 3, 19, 19, 19, 19, 18, 19, 19, 19, 19, 19, 18, 7, 3, 3, 11, 19};
+  std::copy(std::begin(values), std::end(values), ids.data());
+  return ids;
+}
+
+class TextTransformerTest : public testing::TestWithParam<TextPool> {};
+
+TEST_P(TextTransformerTest, GradientsOfEveryParameter) {
+  TextTransformer<double> tower(small_text(GetParam()), 6);
+  test::randomize(tower, 1);
+  const auto ids = some_ids();
+  const auto dfeatures = test::random_matrix<double>(3, 6, 3);
+  Workspace workspace;
+  TextTransformer<double>::Saved saved;
+  Tensor<double, 2> features({3, 6});
+  const auto loss = [&] {
+    tower.prepare();
+    tower.forward(ids, features, workspace, &saved);
+    return test::inner_product(test::elements(features), test::elements(dfeatures));
+  };
+  loss();
+  nn::zero_grad(tower);
+  tower.backward(dfeatures, workspace, saved);
+  test::expect_parameter_gradients(tower, loss, 1e-7, 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, TextTransformerTest, testing::Values(TextPool::eot, TextPool::argmax, TextPool::last));
+
+TEST(TextTransformer, WhatFollowsTheEndOfTextChangesNothing) {
+  TextTransformer<float> tower(small_text(TextPool::eot), 6);
+  std::uint64_t seed = 0;
+  tower.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
+    const auto values = test::random_vector<float>(parameter.size(), ++seed, 0.3);
+    std::copy_n(values.data(), parameter.size(), parameter.value.data());
+  });
+  tower.prepare();
+  auto ids = some_ids();
+  Workspace workspace;
+  Tensor<float, 2> padded({3, 6});
+  Tensor<float, 2> garbage({3, 6});
+  tower.forward(ids, padded, workspace);
+  ids(0, 4) = 7;
+  ids(1, 3) = 0;
+  tower.forward(ids, garbage, workspace);
+  EXPECT_TRUE(test::same_bits(padded, garbage));
+}
+
+TEST(TextTransformer, TextsWithoutAnEndOrWithUnknownIdsAreRefusedByNumber) {
+  TextTransformer<double> tower(small_text(TextPool::eot), 6);
+  tower.prepare();
+  Workspace workspace;
+  Tensor<double, 2> features({3, 6});
+  const auto message = [&](const Tensor<std::int64_t, 2>& ids) -> std::string {
+    try {
+      tower.forward(ids, features, workspace);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "";
+  };
+  auto no_end = some_ids();
+  for (Index t = 0; t < 6; ++t) no_end(1, t) = 1;
+  EXPECT_NE(message(no_end).find("text 1 has no end-of-text token"), std::string::npos);
+  auto unknown = some_ids();
+  unknown(2, 1) = 20;
+  EXPECT_NE(message(unknown).find("token id 20 of text 2"), std::string::npos);
+  unknown(2, 1) = -1;
+  EXPECT_NE(message(unknown).find("token id -1 of text 2"), std::string::npos);
+}
+
+TEST(TextTransformer, SiglipTextsMustHaveFullLength) {
+  TextTransformer<double> tower(small_text(TextPool::last), 6);
+  tower.prepare();
+  Workspace workspace;
+  Tensor<double, 2> features({1, 6});
+  const Tensor<std::int64_t, 2> shorter({1, 5});
+  EXPECT_THROW(tower.forward(shorter, features, workspace), std::invalid_argument);
+  const Tensor<std::int64_t, 2> full({1, 6});
+  EXPECT_NO_THROW(tower.forward(full, features, workspace));
+}
+
+}  // namespace

@@ -1,0 +1,85 @@
+#include "couplet/models/vision_transformer.hpp"
+
+#include "support/expect_near.hpp"
+#include "support/module_check.hpp"
+
+namespace {
+
+using namespace couplet;
+
+VisionConfig small_vision(VisionPool pool) {
+  VisionConfig config;
+  config.image_height = 8;
+  config.image_width = 12;
+  config.patch_size = 4;
+  config.width = 8;
+  config.layers = 2;
+  config.heads = 2;
+  config.mlp_width = 12;
+  config.eps = 1e-3;
+  config.activation = Activation::gelu;
+  config.pool = pool;
+  if (pool == VisionPool::attention_pool) {
+    config.class_token = config.ln_pre = config.projection = false;
+    config.patch_bias = true;
+  }
+  return config;
+}
+
+class VisionTransformerTest : public testing::TestWithParam<VisionPool> {};
+
+TEST_P(VisionTransformerTest, GradientsOfEveryParameter) {
+  const VisionConfig config = small_vision(GetParam());
+  const Index embed_dim = config.projection ? 6 : config.width;
+  VisionTransformer<double> tower(config, embed_dim);
+  test::randomize(tower, 1);
+  const auto pixels = test::random_tensor<double, 4>({3, 3, 8, 12}, 2);
+  const auto dfeatures = test::random_matrix<double>(3, embed_dim, 3);
+  Workspace workspace;
+  VisionTransformer<double>::Saved saved;
+  Tensor<double, 2> features({3, embed_dim});
+  const auto loss = [&] {
+    tower.prepare();
+    tower.forward(pixels, features, workspace, &saved);
+    return test::inner_product(test::elements(features), test::elements(dfeatures));
+  };
+  loss();
+  nn::zero_grad(tower);
+  tower.backward(dfeatures, workspace, saved);
+  test::expect_parameter_gradients(tower, loss, 1e-7, 5);
+}
+
+TEST_P(VisionTransformerTest, InferenceAndTrainingGiveTheSameBits) {
+  const VisionConfig config = small_vision(GetParam());
+  const Index embed_dim = config.projection ? 6 : config.width;
+  VisionTransformer<double> tower(config, embed_dim);
+  test::randomize(tower, 1);
+  tower.prepare();
+  const auto pixels = test::random_tensor<double, 4>({2, 3, 8, 12}, 2);
+  Workspace workspace;
+  VisionTransformer<double>::Saved saved;
+  Tensor<double, 2> training({2, embed_dim});
+  Tensor<double, 2> inference({2, embed_dim});
+  tower.forward(pixels, training, workspace, &saved);
+  tower.forward(pixels, inference, workspace);
+  EXPECT_TRUE(test::same_bits(training, inference));
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
+                         testing::Values(VisionPool::class_token, VisionPool::attention_pool));
+
+TEST(VisionTransformer, RefusesPixelsOfAnotherSizeAndAcceptsNone) {
+  VisionTransformer<double> tower(small_vision(VisionPool::class_token), 6);
+  tower.prepare();
+  Workspace workspace;
+  Tensor<double, 2> features({2, 6});
+  const Tensor<double, 4> wrong({2, 3, 8, 8});
+  EXPECT_THROW(tower.forward(wrong, features, workspace), std::invalid_argument);
+  const Tensor<double, 4> right({1, 3, 8, 12});
+  EXPECT_THROW(tower.forward(right, features, workspace), std::invalid_argument);
+  const Tensor<double, 4> none({0, 3, 8, 12});
+  Tensor<double, 2> no_features({0, 6});
+  EXPECT_NO_THROW(tower.forward(none, no_features, workspace));
+}
+
+}  // namespace
