@@ -1,0 +1,256 @@
+#include "couplet/train/contrastive_step.hpp"
+
+#include <cmath>
+
+#include "couplet/optim/adamw.hpp"
+#include "couplet/optim/clamp_logit_scale.hpp"
+#include "couplet/optim/clip_grad_norm.hpp"
+#include "couplet/optim/schedule.hpp"
+#include "couplet/pretrained/pretrained.hpp"
+#include "support/expect_near.hpp"
+#include "support/golden_model.hpp"
+#include "support/module_check.hpp"
+
+namespace {
+
+using namespace couplet;
+using train::ContrastiveStep;
+using train::LossKind;
+
+template <class T>
+LossKind loss_of(const Clip<T>& model) {
+  return model.config().family == ClipConfig::Family::siglip ? LossKind::siglip : LossKind::clip;
+}
+
+/// Expected values of one parameter, put together from the tensors of a Hugging Face file.
+template <class T>
+std::vector<T> expected_parameter(const test::GoldenTensors<T>& file, const std::string& prefix, std::string_view name,
+                                  bool siglip) {
+  std::vector<T> all;
+  for (const std::string& tensor : checkpoint::hugging_face_tensors(name, siglip)) {
+    const std::vector<T> part = file.flat(prefix + tensor);
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+/// The largest error relative to the tensor's largest component; absolute where the exact value is 0 (key biases).
+template <class T>
+double gradient_error(const AlignedBuffer<T>& actual, const std::vector<T>& expected) {
+  double error = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error = std::max(error, std::abs(static_cast<double>(actual.data()[i]) - static_cast<double>(expected[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+  }
+  return largest > 1e-6 ? error / largest : error;
+}
+
+class GoldenGradients : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+    directory_ = test::shared_directory() + "/golden/models/" + GetParam();
+  }
+
+  template <class T>
+  void expect_gradients(const char* file, double tolerance, double loss_tolerance) {
+    Pretrained<T> bundle = load_pretrained<T>(directory_);
+    const test::GoldenTensors<T> inputs(directory_ + "/golden.safetensors");
+    const test::GoldenTensors<T> expected(directory_ + "/" + file);
+    if (!expected.has("grad.logit_scale")) GTEST_SKIP() << "no gradients given";
+    ContrastiveStep<T> step(loss_of(bundle.model));
+    nn::zero_grad(bundle.model);
+    const T loss = step.forward_backward(bundle.model, inputs.template read<T, 4>("pixel_values"),
+                                         inputs.template read<std::int64_t, 2>("input_ids"));
+    EXPECT_NEAR(loss, expected.number("loss"), loss_tolerance * std::abs(expected.number("loss")));
+    const bool siglip = loss_of(bundle.model) == LossKind::siglip;
+    bundle.model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+      EXPECT_LE(gradient_error(parameter.grad, expected_parameter(expected, "grad.", name, siglip)), tolerance) << name;
+    });
+  }
+
+  std::string directory_;
+};
+
+TEST_P(GoldenGradients, InFloat) { expect_gradients<float>("golden.safetensors", 1e-4, 1e-5); }
+
+TEST_P(GoldenGradients, InDouble) {
+  if (!std::filesystem::exists(directory_ + "/golden_f64.safetensors")) GTEST_SKIP() << "no float64 results";
+  expect_gradients<double>("golden_f64.safetensors", 1e-10, 1e-11);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenGradients,
+                         testing::Values("hf-clip-quickgelu", "hf-clip-gelu", "hf-clip-eos2", "hf-clip-sharded",
+                                         "hf-siglip", "hf-siglip-wide"),
+                         [](const auto& model) {
+                           std::string name = model.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+/// The ten steps of golden/training: AdamW, warm-up and cosine, clipping, clamp of logit_scale.
+template <class T>
+void expect_trajectory(const char* file, double loss_tolerance, double parameter_tolerance) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string folder = test::shared_directory() + "/golden/training/";
+  Pretrained<T> bundle = load_pretrained<T>(folder + "model");
+  Clip<T>& model = bundle.model;
+  const test::GoldenTensors<T> batches(folder + "batches.safetensors");
+  const test::GoldenTensors<T> expected(folder + file);
+  const auto pixels = batches.template read<T, 5>("pixel_values");
+  const auto ids = batches.template read<std::int64_t, 3>("input_ids");
+  const auto rates = expected.template read<double, 1>("lr");
+  const auto losses = expected.template read<double, 1>("loss");
+  const auto norms = expected.template read<double, 1>("grad_norm");
+  const auto scales = expected.template read<double, 1>("logit_scale");
+
+  optim::AdamW<T> optimizer(model);
+  const optim::LearningRateSchedule schedule{.base = 0.004, .warmup = 3, .steps = 10};
+  const T limit = optim::logit_scale_limit(model.log_scale());
+  ContrastiveStep<T> step(LossKind::clip);
+  Workspace workspace;
+  for (Index k = 0; k < 10; ++k) {
+    optimizer.zero_grad();
+    const T loss = step.forward_backward(model, pixels.view()[k], ids.view()[k]);
+    EXPECT_NEAR(loss, losses(k), loss_tolerance * losses(k)) << "step " << k;
+    const optim::GradientNorm norm = optim::gradient_norm(model, workspace);
+    EXPECT_NEAR(norm.norm, norms(k), 10 * loss_tolerance * norms(k)) << "step " << k;
+    EXPECT_NEAR(schedule.at(k), rates(k), 1e-12);
+    optimizer.step(schedule.at(k), optim::clip_coefficient(norm.norm, 1.0));
+    optim::clamp_logit_scale(model.logit_scale, limit);
+    model.prepare();
+    EXPECT_NEAR(model.log_scale(), scales(k), parameter_tolerance) << "step " << k;
+    const std::string prefix = "after_" + std::to_string(k + 1) + ".";
+    if (!expected.has(prefix + "logit_scale")) continue;
+    model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+      const std::vector<T> values = expected_parameter(expected, prefix, name, false);
+      double error = 0;
+      for (Index i = 0; i < parameter.size(); ++i) {
+        const auto difference = parameter.value.data()[i] - values[static_cast<std::size_t>(i)];
+        error = std::max(error, std::abs(static_cast<double>(difference)));
+      }
+      EXPECT_LE(error, parameter_tolerance) << prefix << name;
+    });
+  }
+}
+
+TEST(GoldenTraining, TenStepsInDouble) { expect_trajectory<double>("steps_f64.safetensors", 1e-9, 1e-9); }
+TEST(GoldenTraining, TenStepsInFloat) { expect_trajectory<float>("steps_f32.safetensors", 1e-4, 1e-3); }
+
+ClipConfig small_config(bool siglip) {
+  ClipConfig config;
+  config.embed_dim = 8;
+  config.vision = {.image_height = 8,
+                   .image_width = 8,
+                   .patch_size = 4,
+                   .width = 8,
+                   .layers = 1,
+                   .heads = 2,
+                   .mlp_width = 12,
+                   .eps = 1e-3};
+  config.text = {.vocab_size = 20,
+                 .context_length = 6,
+                 .width = 8,
+                 .layers = 1,
+                 .heads = 2,
+                 .mlp_width = 12,
+                 .eps = 1e-3,
+                 .eot_token_id = 19,
+                 .bos_token_id = 18,
+                 .pad_token_id = 19};
+  return siglip ? as_siglip(config) : config;
+}
+
+Tensor<std::int64_t, 2> random_ids(Index batch) {
+  Tensor<std::int64_t, 2> ids({batch, 6});
+  Random random(3);
+  for (Index i = 0; i < ids.size(); ++i) ids.data()[i] = static_cast<std::int64_t>(random.below(18));
+  for (Index b = 0; b < batch; ++b) ids(b, 1 + b % 5) = 19;
+  return ids;
+}
+
+TEST(ContrastiveStep, WholeModelGradientsOfBothLosses) {
+  for (const bool siglip : {false, true}) {
+    Clip<double> model(small_config(siglip));
+    test::randomize(model, 1);
+    *model.logit_scale.value.data() = 1.2;
+    const auto pixels = test::random_tensor<double, 4>({5, 3, 8, 8}, 2);
+    const auto ids = random_ids(5);
+    ContrastiveStep<double> step(siglip ? LossKind::siglip : LossKind::clip);
+    const auto loss = [&] {
+      model.prepare();
+      return step.forward_backward(model, pixels, ids);
+    };
+    nn::zero_grad(model);
+    loss();
+    Clip<double> analytic = model;  // gradients go on accumulating in `model` while the differences are taken
+    std::vector<const Parameter<double>*> gradients;
+    analytic.visit_parameters([&](std::string_view, Parameter<double>& p) { gradients.push_back(&p); });
+    std::size_t number = 0;
+    model.visit_parameters([&](std::string_view name, Parameter<double>& p) {
+      const auto size = static_cast<std::size_t>(p.size());
+      EXPECT_TRUE(test::check_gradient(loss, {p.value.data(), size}, {gradients[number++]->grad.data(), size}, 1e-7, 4))
+          << name;
+    });
+  }
+}
+
+TEST(ContrastiveStep, AFrozenTowerGetsNoGradientAndChangesNoOther) {
+  Clip<double> model(small_config(false));
+  test::randomize(model, 1);
+  model.prepare();
+  const auto pixels = test::random_tensor<double, 4>({5, 3, 8, 8}, 2);
+  const auto ids = random_ids(5);
+  nn::zero_grad(model);
+  ContrastiveStep<double> whole(LossKind::clip);
+  const double loss = whole.forward_backward(model, pixels, ids);
+  Clip<double> frozen = model;
+  nn::set_trainable(frozen.visual, false);
+  nn::zero_grad(frozen);
+  ContrastiveStep<double> locked(LossKind::clip);
+  EXPECT_EQ(locked.forward_backward(frozen, pixels, ids), loss);
+  EXPECT_FALSE(frozen.visual.proj.weight.has_grad());
+  EXPECT_TRUE(test::same_bits(frozen.text.text_projection.weight.grad, model.text.text_projection.weight.grad));
+}
+
+TEST(ContrastiveStep, GradientsDoNotDependOnThreads) {
+  for (const bool siglip : {false, true}) {
+    Clip<float> model(small_config(siglip));
+    std::uint64_t seed = 0;
+    model.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
+      const auto values = test::random_vector<float>(parameter.size(), ++seed, 0.3);
+      std::copy_n(values.data(), parameter.size(), parameter.value.data());
+    });
+    model.prepare();
+    const auto pixels = test::random_tensor<float, 4>({37, 3, 8, 8}, 2);
+    const auto ids = random_ids(37);
+    std::vector<Clip<float>> results;
+    for (const int threads : {1, 2, 3}) {
+      const ThreadLimit limit(threads);
+      nn::zero_grad(model);
+      ContrastiveStep<float> step(siglip ? LossKind::siglip : LossKind::clip);
+      (void)step.forward_backward(model, pixels, ids);
+      results.push_back(model);
+    }
+    std::vector<std::vector<const Parameter<float>*>> lists;
+    for (Clip<float>& result : results) {
+      lists.emplace_back();
+      result.visit_parameters([&](std::string_view, Parameter<float>& p) { lists.back().push_back(&p); });
+    }
+    for (std::size_t i = 0; i < lists[0].size(); ++i) {
+      EXPECT_TRUE(test::same_bits(lists[0][i]->grad, lists[1][i]->grad));
+      EXPECT_TRUE(test::same_bits(lists[0][i]->grad, lists[2][i]->grad));
+    }
+  }
+}
+
+TEST(ContrastiveStep, RefusesBatchesOfDifferentSize) {
+  Clip<float> model(small_config(false));
+  model.prepare();
+  ContrastiveStep<float> step(LossKind::clip);
+  const Tensor<float, 4> pixels({3, 3, 8, 8});
+  EXPECT_THROW((void)step.forward_backward(model, pixels, random_ids(2)), std::invalid_argument);
+}
+
+}  // namespace
