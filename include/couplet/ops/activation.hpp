@@ -9,7 +9,7 @@
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
-#include "couplet/simd/activation_kind.hpp"
+#include "couplet/simd/activation.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
@@ -54,6 +54,24 @@ T activation_derivative(Activation kind, T x) {
   return T(1);
 }
 
+template <class T>
+void activation_forward_row(Activation kind, const T* x, Index n, T* y) {
+  if constexpr (std::is_same_v<T, float>) {
+    simd::activation_kernels().forward(kind, x, n, y);
+  } else {
+    for (Index i = 0; i < n; ++i) y[i] = activation(kind, x[i]);
+  }
+}
+
+template <class T>
+void activation_backward_row(Activation kind, const T* x, const T* dy, Index n, T* dx) {
+  if constexpr (std::is_same_v<T, float>) {
+    simd::activation_kernels().backward(kind, x, dy, n, dx);
+  } else {
+    for (Index i = 0; i < n; ++i) dx[i] = dy[i] * activation_derivative(kind, x[i]);
+  }
+}
+
 }  // namespace detail
 
 /// y = f(x).   x, y: (R, C); y may be x.
@@ -63,7 +81,7 @@ void activation_forward(Activation kind, TensorView<const T, 2> x, TensorView<T,
   const Index columns = x.extent(1);
   parallel_row_blocks(x.extent(0), columns, [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
-      for (Index c = 0; c < columns; ++c) y(r, c) = detail::activation(kind, x(r, c));
+      detail::activation_forward_row(kind, x[r].data(), columns, y[r].data());
     }
   });
 }
@@ -76,7 +94,7 @@ void activation_backward(Activation kind, TensorView<const T, 2> x, TensorView<c
   const Index columns = x.extent(1);
   parallel_row_blocks(x.extent(0), columns, [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
-      for (Index c = 0; c < columns; ++c) dx(r, c) = dy(r, c) * detail::activation_derivative(kind, x(r, c));
+      detail::activation_backward_row(kind, x[r].data(), dy[r].data(), columns, dx[r].data());
     }
   });
 }

@@ -6,6 +6,7 @@
 
 #include "couplet/core/sequences.hpp"
 #include "couplet/core/tensor.hpp"
+#include "couplet/ops/residual.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
 
@@ -45,15 +46,16 @@ void embedding_forward(std::span<const std::int64_t> ids, const Sequences& seque
     fail("embedding", "widths differ: " + shapes_text("table", table, "positions", positions, "y", y));
   }
   detail::check_embedding("embedding", ids, sequences, y.extent(0), table.extent(0), positions.extent(0));
-  parallel_for(sequences.count(), [&](Index i) {
+  const auto embed_sequence = [&](Index i) {
     for (Index t = 0; t < sequences.length(i); ++t) {
       const Index r = sequences.begin(i) + t;
-      const T* const token = table[static_cast<Index>(ids[static_cast<std::size_t>(r)])].data();
-      const T* const position = positions[t].data();
-      T* const out = y[r].data();
-      for (Index c = 0; c < columns; ++c) out[c] = token[c] + position[c];
+      const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
+      std::copy_n(table[id].data(), columns, y[r].data());
+      detail::add_to(positions[t].data(), columns, y[r].data());
     }
-  });
+  };
+  if (y.size() >= smallest_parallel_work) return parallel_for(sequences.count(), embed_sequence);
+  for (Index i = 0; i < sequences.count(); ++i) embed_sequence(i);
 }
 
 /// dtable[ids_r] += dy_r and dpositions[t] += dy_r, rows in order; threads split the columns.
@@ -69,16 +71,16 @@ void embedding_backward(std::span<const std::int64_t> ids, const Sequences& sequ
   detail::check_embedding("embedding backward", ids, sequences, dy.extent(0),
                           dtable.empty() ? no_limit : dtable.extent(0),
                           dpositions.empty() ? no_limit : dpositions.extent(0));
-  parallel_column_blocks(columns, [&](Index begin, Index end) {
-    const auto add_to = [&](T* sum, const T* gradient) {
-      for (Index c = begin; c < end; ++c) sum[c] += gradient[c];
+  parallel_column_blocks(dy.extent(0), columns, [&](Index begin, Index end) {
+    const auto add_columns = [&](TensorView<const T, 1> gradient, TensorView<T, 1> sum) {
+      detail::add_to(gradient.data() + begin, end - begin, sum.data() + begin);
     };
     for (Index i = 0; i < sequences.count(); ++i) {
       for (Index t = 0; t < sequences.length(i); ++t) {
         const Index r = sequences.begin(i) + t;
         const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
-        if (!dtable.empty()) add_to(dtable[id].data(), dy[r].data());
-        if (!dpositions.empty()) add_to(dpositions[t].data(), dy[r].data());
+        if (!dtable.empty()) add_columns(dy[r], dtable[id]);
+        if (!dpositions.empty()) add_columns(dy[r], dpositions[t]);
       }
     }
   });

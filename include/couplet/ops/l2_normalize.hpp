@@ -5,11 +5,24 @@
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
+#include "couplet/simd/reduce.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
+namespace detail {
+
+/// x . y, added in double or better, so that neither 1e-30 nor 1e30 is lost in float.
+template <class T>
+std::common_type_t<T, double> wide_dot(TensorView<const T, 1> x, TensorView<const T, 1> y) {
+  if constexpr (std::is_same_v<T, float>) return simd::reduce_kernels().dot(x.data(), y.data(), x.extent(0));
+  std::common_type_t<T, double> sum = 0;
+  for (Index c = 0; c < x.extent(0); ++c) sum += x[c] * y[c];
+  return sum;
+}
+
+}  // namespace detail
+
 /// x, y: (N, C); y may be x.   norms: (N), the divisors, saved for the backward pass; an empty view when there is none.
-/// The squares are added in double, so neither 1e-30 nor 1e30 is lost in float.
 template <class T>
 void l2_normalize_forward(TensorView<const T, 2> x, TensorView<T, 2> y, TensorView<T, 1> norms, T eps = T(1e-12)) {
   require_equal_shapes("l2_normalize", "x", x, "y", y);
@@ -18,9 +31,7 @@ void l2_normalize_forward(TensorView<const T, 2> x, TensorView<T, 2> y, TensorVi
   }
   parallel_row_blocks(x.extent(0), x.extent(1), [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
-      double squares = 0;
-      for (Index c = 0; c < x.extent(1); ++c) squares += static_cast<double>(x(r, c)) * static_cast<double>(x(r, c));
-      const T norm = std::max(static_cast<T>(std::sqrt(squares)), eps);
+      const T norm = std::max(static_cast<T>(std::sqrt(detail::wide_dot(x[r], x[r]))), eps);
       for (Index c = 0; c < x.extent(1); ++c) y(r, c) = x(r, c) / norm;
       if (!norms.empty()) norms[r] = norm;
     }
@@ -39,13 +50,8 @@ void l2_normalize_backward(TensorView<const T, 2> dy, TensorView<const T, 2> y, 
   }
   parallel_row_blocks(y.extent(0), y.extent(1), [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
-      double y_dy = 0;
-      double y_y = 0;
-      for (Index c = 0; c < y.extent(1); ++c) {
-        y_dy += static_cast<double>(y(r, c)) * static_cast<double>(dy(r, c));
-        y_y += static_cast<double>(y(r, c)) * static_cast<double>(y(r, c));
-      }
-      const T radial = y_y < 0.999 ? T(0) : static_cast<T>(y_dy);
+      const bool has_length = detail::wide_dot(y[r], y[r]) > T(0.999L);
+      const T radial = has_length ? static_cast<T>(detail::wide_dot(y[r], dy[r])) : T(0);
       for (Index c = 0; c < y.extent(1); ++c) dx(r, c) = (dy(r, c) - radial * y(r, c)) / norms[r];
     }
   });

@@ -8,6 +8,7 @@
 #include "couplet/ops/operand.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
+#include "couplet/simd/layer_norm.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
@@ -15,6 +16,9 @@ namespace detail {
 
 template <class T>
 void layer_norm_forward_row(const T* x, const T* weight, const T* bias, T eps, Index columns, T* y, T& mean, T& rstd) {
+  if constexpr (std::is_same_v<T, float>) {
+    return simd::layer_norm_kernels().forward(x, weight, bias, eps, columns, y, &mean, &rstd);
+  }
   T sum(0);
   for (Index c = 0; c < columns; ++c) sum += x[c];
   mean = sum / static_cast<T>(columns);
@@ -28,6 +32,9 @@ void layer_norm_forward_row(const T* x, const T* weight, const T* bias, T eps, I
 template <class T>
 void layer_norm_backward_row(const T* dy, const T* x, const T* weight, T mean, T rstd, Index columns, bool accumulate,
                              T* dx) {
+  if constexpr (std::is_same_v<T, float>) {
+    return simd::layer_norm_kernels().backward(dy, x, weight, mean, rstd, columns, accumulate, dx);
+  }
   T sum(0);
   T sum_n(0);
   for (Index c = 0; c < columns; ++c) {
@@ -49,6 +56,12 @@ template <class T>
 void layer_norm_backward_parameters(TensorView<const T, 2> dy, TensorView<const T, 2> x, TensorView<const T, 1> mean,
                                     TensorView<const T, 1> rstd, Index begin, Index end, TensorView<T, 1> dweight,
                                     TensorView<T, 1> dbias) {
+  if constexpr (std::is_same_v<T, float>) {
+    return simd::layer_norm_kernels().backward_parameters(
+        dy.data() + begin, dy.stride(0), x.data() + begin, x.stride(0), mean.data(), rstd.data(), x.extent(0),
+        end - begin, dweight.empty() ? nullptr : dweight.data() + begin,
+        dbias.empty() ? nullptr : dbias.data() + begin);
+  }
   for (Index first = 0; first < x.extent(0); first += rows_per_sum) {
     const Index last = std::min(x.extent(0), first + rows_per_sum);
     for (Index c = begin; c < end; ++c) {
@@ -110,7 +123,7 @@ void layer_norm_backward(TensorView<const T, 2> dy, TensorView<const T, 2> x, Te
     fail("layer_norm backward", "shapes do not fit: " + shapes_text("x", x, "dweight", dweight, "dbias", dbias));
   }
   if (!dweight.empty() || !dbias.empty()) {
-    parallel_column_blocks(columns, [&](Index begin, Index end) {
+    parallel_column_blocks(rows, columns, [&](Index begin, Index end) {
       detail::layer_norm_backward_parameters(dy, x, mean, rstd, begin, end, dweight, dbias);
     });
   }

@@ -5,6 +5,7 @@
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
+#include "couplet/simd/softmax.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
@@ -12,6 +13,7 @@ namespace detail {
 
 template <class T>
 void softmax_forward_row(const T* x, Index columns, T* y) {
+  if constexpr (std::is_same_v<T, float>) return simd::softmax_kernels().forward(x, columns, y);
   T maximum = x[0];
   for (Index c = 1; c < columns; ++c) maximum = std::max(maximum, x[c]);
   T sum(0);
@@ -22,6 +24,7 @@ void softmax_forward_row(const T* x, Index columns, T* y) {
 /// dx = y (dy - sum_c y dy)
 template <class T>
 void softmax_backward_row(const T* y, const T* dy, Index columns, T* dx) {
+  if constexpr (std::is_same_v<T, float>) return simd::softmax_kernels().backward(y, dy, columns, dx);
   T sum(0);
   for (Index c = 0; c < columns; ++c) sum += y[c] * dy[c];
   for (Index c = 0; c < columns; ++c) dx[c] = y[c] * (dy[c] - sum);

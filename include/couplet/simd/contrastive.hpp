@@ -7,6 +7,7 @@
 /// loss needs one pass. Sums leave a tile in double; the caller adds the tiles in a fixed order.
 #include "couplet/simd/activation_functions.hpp"
 #include "couplet/simd/dispatch.hpp"
+#include "couplet/simd/reduce.hpp"
 
 namespace couplet::inline COUPLET_ABI::simd {
 

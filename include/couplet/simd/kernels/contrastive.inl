@@ -1,15 +1,11 @@
 // Tiles of the contrastive losses; see simd/contrastive.hpp.
 namespace contrastive {
 
-/// Zero in the lanes from n on.
-inline Vec keep_first(Vec x, Index n) {
-  float lanes[width];
-  store(lanes, x);
-  return load_n(lanes, n, 0.0F);
-}
+/// Stands in lanes that do not exist: any logit made of it has the exponential 0.
+inline constexpr float far_below = -3.0e38F;
 
-/// log(1 + e) for e in [0, 1]: 2 atanh(z), z = e / (2 + e) <= 1/3; the first term left out is z^15 / 15 < 5e-9 z.
-inline Vec log1p_of_fraction(Vec e) {
+/// log(1 + e) for e in [0, 1]: 2 atanh(z), z = e / (2 + e) <= 1/3; the first term left out is 2 z^15 / 15 < 3e-8 z.
+COUPLET_FORCE_INLINE Vec log1p_of_fraction(Vec e) {
   const Vec z = div(e, add(set1(2.0F), e));
   const Vec z2 = mul(z, z);
   Vec p = set1(2.0F / 13);
@@ -21,50 +17,44 @@ inline Vec log1p_of_fraction(Vec e) {
   return fma(mul(p, z2), z, add(z, z));
 }
 
+/// softplus(l) = max(l, 0) + log(1 + e),   e = exp(-|l|)
+COUPLET_FORCE_INLINE Vec softplus(Vec l, Vec e) { return add(max(set1(0.0F), l), log1p_of_fraction(e)); }
+
 inline void row_statistics(const float* s, Index stride, Index rows, Index columns, float scale, float* maximum,
                            float* sum_of_exp) {
   const Vec factor = set1(scale);
   for (Index r = 0; r < rows; ++r, s += stride) {
     Vec largest = set1(maximum[r]);
-    Index c = 0;
-    for (; c + width <= columns; c += width) largest = max(largest, mul(factor, load(s + c)));
-    if (c < columns) largest = max(largest, mul(factor, load_n(s + c, columns - c, s[c])));
+    for_each_vector(columns,
+                    [&](Index c, auto lanes) { largest = max(largest, mul(factor, lanes.load_or(s + c, far_below))); });
     const float new_maximum = max_of(largest);
     const Vec shift = set1(-new_maximum);
-    Vec total = set1(0.0F);
-    for (c = 0; c + width <= columns; c += width) total = add(total, exp(fma(factor, load(s + c), shift)));
-    if (c < columns) {
-      const Index n = columns - c;
-      total = add(total, keep_first(exp(fma(factor, load_n(s + c, n, s[c]), shift)), n));
-    }
-    const float kept = sum_of_exp[r] > 0 ? sum_of_exp[r] * first(exp(set1(maximum[r] - new_maximum))) : 0.0F;
-    sum_of_exp[r] = kept + sum(total);
+    const float total = sum_over(
+        columns, [=](Index c, auto lanes) { return exp(fma(factor, lanes.load_or(s + c, far_below), shift)); });
+    const float before = sum_of_exp[r];
+    const float kept = before > 0 ? before * first(exp(set1(maximum[r] - new_maximum))) : 0.0F;
+    sum_of_exp[r] = kept + total;
     maximum[r] = new_maximum;
   }
 }
 
-/// Columns [c, c + n), n <= width.
-inline void column_statistics_of(const float* s, Index stride, Index rows, Index n, float scale, float* maximum,
-                                 float* sum_of_exp) {
-  const Vec factor = set1(scale);
-  const Vec old_maximum = load_n(maximum, n, 0.0F);
-  Vec largest = old_maximum;
-  for (Index r = 0; r < rows; ++r) largest = max(largest, mul(factor, load_n(s + r * stride, n, 0.0F)));
-  const Vec old_sum = load_n(sum_of_exp, n, 0.0F);
-  const Vec started = select(less(set1(0.0F), old_sum), exp(sub(old_maximum, largest)), set1(0.0F));
-  Vec total = mul(old_sum, started);
-  const Vec shift = neg(largest);
-  for (Index r = 0; r < rows; ++r) total = add(total, exp(fma(factor, load_n(s + r * stride, n, 0.0F), shift)));
-  store_n(maximum, largest, n);
-  store_n(sum_of_exp, total, n);
-}
-
 inline void column_statistics(const float* s, Index stride, Index rows, Index columns, float scale, float* maximum,
                               float* sum_of_exp) {
-  for (Index c = 0; c < columns; c += width) {
-    const Index n = columns - c < width ? columns - c : width;
-    column_statistics_of(s + c, stride, rows, n, scale, maximum + c, sum_of_exp + c);
-  }
+  const Vec factor = set1(scale);
+  for_each_vector(columns, [=](Index c, auto lanes) {
+    const Vec old_maximum = lanes.load_or(maximum + c, 0.0F);
+    const Vec old_sum = lanes.load_or(sum_of_exp + c, 0.0F);
+    Vec largest = old_maximum;
+    for (Index r = 0; r < rows; ++r) largest = max(largest, mul(factor, lanes.load_or(s + r * stride + c, 0.0F)));
+    const Vec kept = select(less(set1(0.0F), old_sum), exp(sub(old_maximum, largest)), set1(0.0F));
+    Vec total = mul(old_sum, kept);
+    const Vec shift = neg(largest);
+    for (Index r = 0; r < rows; ++r) {
+      total = add(total, exp(fma(factor, lanes.load_or(s + r * stride + c, 0.0F), shift)));
+    }
+    lanes.store_to(maximum + c, largest);
+    lanes.store_to(sum_of_exp + c, total);
+  });
 }
 
 inline double info_nce_gradient(float* s, Index stride, Index rows, Index columns, float scale,
@@ -77,89 +67,86 @@ inline double info_nce_gradient(float* s, Index stride, Index rows, Index column
     const Vec row_factor = set1(row_weight[r]);
     const Index own = diagonal + r;
     const bool has_own = own >= 0 && own < columns;
-    const float own_similarity = has_own ? s[own] : 0.0F;
-    Vec row_total = set1(0.0F);
-    for (Index c = 0; c < columns; c += width) {
-      const Index n = columns - c < width ? columns - c : width;
-      const Vec similarity = load_n(s + c, n, 0.0F);
+    const double own_similarity = has_own ? static_cast<double>(s[own]) : 0.0;
+    const float row_total = sum_over(columns, [=](Index c, auto lanes) {
+      const Vec similarity = lanes.load_or(s + c, 0.0F);
+      const Vec column_shift = neg(lanes.load_or(column_maximum + c, 0.0F));
       const Vec along_row = mul(row_factor, exp(fma(factor, similarity, row_shift)));
-      const Vec column_shift = neg(load_n(column_maximum + c, n, 0.0F));
       const Vec along_column = exp(fma(factor, similarity, column_shift));
-      const Vec gradient = fma(load_n(column_weight + c, n, 0.0F), along_column, along_row);
-      row_total = fma(gradient, similarity, row_total);
-      store_n(s + c, gradient, n);
-    }
-    total += static_cast<double>(sum(row_total));
-    if (has_own) {
-      s[own] -= 2 * weight;
-      total -= 2.0 * static_cast<double>(weight) * static_cast<double>(own_similarity);
-    }
+      const Vec gradient = fma(lanes.load_or(column_weight + c, 0.0F), along_column, along_row);
+      lanes.store_to(s + c, gradient);
+      return mul(gradient, similarity);
+    });
+    total += static_cast<double>(row_total);
+    if (!has_own) continue;
+    s[own] -= 2 * weight;
+    total -= 2 * static_cast<double>(weight) * own_similarity;
   }
   return total;
 }
 
-/// softplus(l) = max(l, 0) + log(1 + exp(-|l|))
-inline Vec softplus(Vec l, Vec exp_of_minus_abs) {
-  return add(max(set1(0.0F), l), log1p_of_fraction(exp_of_minus_abs));
-}
+/// The three sums of one row while its similarities become gradients.
+struct SigmoidRow {
+  float* s;
+  Vec factor;
+  Vec offset;
+  Vec weight;
+  Vec loss = set1(0.0F);
+  Vec gradient_s = set1(0.0F);
+  Vec gradient = set1(0.0F);
+
+  template <class Lanes>
+  COUPLET_FORCE_INLINE void visit(Index c, Lanes lanes) {
+    const Vec zero = set1(0.0F);
+    const Vec similarity = lanes.load_or(s + c, 0.0F);
+    const Vec l = fma(factor, similarity, offset);
+    const Vec e = exp(neg(abs(l)));
+    const Vec sigmoid_of_abs = div(set1(1.0F), add(set1(1.0F), e));
+    const Vec g = mul(weight, select(less(l, zero), mul(e, sigmoid_of_abs), sigmoid_of_abs));
+    lanes.store_to(s + c, g);
+    loss = add(loss, lanes.keep(softplus(l, e)));
+    gradient = add(gradient, lanes.keep(g));
+    gradient_s = fma(g, similarity, gradient_s);
+  }
+};
 
 inline SigmoidSums sigmoid_gradient(float* s, Index stride, Index rows, Index columns, float scale, float bias,
                                     float weight, Index diagonal) {
-  const Vec factor = set1(scale);
-  const Vec offset = set1(bias);
-  const Vec one = set1(1.0F);
   SigmoidSums total;
   for (Index r = 0; r < rows; ++r, s += stride) {
     const Index own = diagonal + r;
     const bool has_own = own >= 0 && own < columns;
-    const float own_similarity = has_own ? s[own] : 0.0F;
-    Vec loss = set1(0.0F);
-    Vec gradient_s = set1(0.0F);
-    Vec gradient_sum = set1(0.0F);
-    for (Index c = 0; c < columns; c += width) {
-      const Index n = columns - c < width ? columns - c : width;
-      const Vec similarity = load_n(s + c, n, 0.0F);
-      const Vec l = fma(factor, similarity, offset);
-      const Vec e = exp(neg(abs(l)));
-      const Vec larger = div(one, add(one, e));  // sigmoid(|l|)
-      const Vec sigmoid = select(less(l, set1(0.0F)), mul(e, larger), larger);
-      const Vec gradient = mul(set1(weight), sigmoid);
-      const Vec value = softplus(l, e);
-      loss = add(loss, n == width ? value : keep_first(value, n));
-      gradient_sum = add(gradient_sum, n == width ? gradient : keep_first(gradient, n));
-      gradient_s = fma(gradient, similarity, gradient_s);
-      store_n(s + c, gradient, n);
-    }
-    total.loss += static_cast<double>(sum(loss));
-    total.gradient_s += static_cast<double>(sum(gradient_s));
-    total.gradient += static_cast<double>(sum(gradient_sum));
-    if (has_own) {
-      s[own] -= weight;
-      const double own_logit = static_cast<double>(scale) * static_cast<double>(own_similarity) + static_cast<double>(bias);
-      total.loss -= own_logit;
-      total.gradient_s -= static_cast<double>(weight) * static_cast<double>(own_similarity);
-      total.gradient -= static_cast<double>(weight);
-    }
+    const double own_similarity = has_own ? static_cast<double>(s[own]) : 0.0;
+    SigmoidRow row{s, set1(scale), set1(bias), set1(weight)};
+    Index c = 0;
+    for (; c + width <= columns; c += width) row.visit(c, AllLanes{});
+    if (c < columns) row.visit(c, FirstLanes{columns - c});
+    total.loss += static_cast<double>(sum(row.loss));
+    total.gradient_s += static_cast<double>(sum(row.gradient_s));
+    total.gradient += static_cast<double>(sum(row.gradient));
+    if (!has_own) continue;
+    s[own] -= weight;
+    total.loss -= static_cast<double>(scale) * own_similarity + static_cast<double>(bias);
+    total.gradient_s -= static_cast<double>(weight) * own_similarity;
+    total.gradient -= static_cast<double>(weight);
   }
   return total;
 }
 
 inline double sigmoid_loss(const float* s, Index stride, Index rows, Index columns, float scale, float bias,
                            Index diagonal) {
+  const Vec factor = set1(scale);
+  const Vec offset = set1(bias);
   double total = 0;
   for (Index r = 0; r < rows; ++r, s += stride) {
-    Vec loss = set1(0.0F);
-    for (Index c = 0; c < columns; c += width) {
-      const Index n = columns - c < width ? columns - c : width;
-      const Vec l = fma(set1(scale), load_n(s + c, n, 0.0F), set1(bias));
-      const Vec value = softplus(l, exp(neg(abs(l))));
-      loss = add(loss, n == width ? value : keep_first(value, n));
-    }
-    total += static_cast<double>(sum(loss));
+    const float row_total = sum_over(columns, [=](Index c, auto lanes) {
+      const Vec l = fma(factor, lanes.load_or(s + c, 0.0F), offset);
+      return lanes.keep(softplus(l, exp(neg(abs(l)))));
+    });
+    total += static_cast<double>(row_total);
     const Index own = diagonal + r;
-    if (own >= 0 && own < columns) {
-      total -= static_cast<double>(scale) * static_cast<double>(s[own]) + static_cast<double>(bias);
-    }
+    if (own < 0 || own >= columns) continue;
+    total -= static_cast<double>(scale) * static_cast<double>(s[own]) + static_cast<double>(bias);
   }
   return total;
 }

@@ -1,0 +1,44 @@
+// Softmax; see simd/softmax.hpp.
+namespace softmax {
+
+/// Stands in lanes that do not exist: too low to be the largest, and its exponential is 0.
+inline constexpr float far_below = -3.0e38F;
+
+inline float largest_of(const float* x, Index n) {
+  Vec largest = set1(far_below);
+  for_each_vector(n, [&](Index c, auto lanes) { largest = max(largest, lanes.load_or(x + c, far_below)); });
+  return max_of(largest);
+}
+
+/// y = exp(scale x + shift); returns the sum.
+inline float exp_and_sum(const float* x, Index n, float scale, float shift, float* y) {
+  const Vec factor = set1(scale);
+  const Vec offset = set1(shift);
+  return sum_over(n, [=](Index c, auto lanes) {
+    const Vec e = exp(fma(factor, lanes.load_or(x + c, far_below), offset));
+    lanes.store_to(y + c, e);
+    return lanes.keep(e);
+  });
+}
+
+inline void multiply(float* y, Index n, float factor) {
+  const Vec f = set1(factor);
+  for_each_vector(n, [=](Index c, auto lanes) { lanes.store_to(y + c, mul(lanes.load_or(y + c, 0.0F), f)); });
+}
+
+inline void forward(const float* x, Index columns, float* y) {
+  const float total = exp_and_sum(x, columns, 1.0F, -largest_of(x, columns), y);
+  multiply(y, columns, divide(1.0F, total));
+}
+
+inline void backward(const float* y, const float* dy, Index columns, float* dx) {
+  const auto y_at = [=](Index c, auto lanes) { return lanes.load_or(y + c, 0.0F); };
+  const auto dy_at = [=](Index c, auto lanes) { return lanes.load_or(dy + c, 0.0F); };
+  const Vec total = set1(sum_over(columns, [=](Index c, auto lanes) { return mul(y_at(c, lanes), dy_at(c, lanes)); }));
+  for_each_vector(
+      columns, [=](Index c, auto lanes) { lanes.store_to(dx + c, mul(y_at(c, lanes), sub(dy_at(c, lanes), total))); });
+}
+
+}  // namespace softmax
+
+inline constexpr SoftmaxKernels softmax_kernels_table{&softmax::forward, &softmax::backward};
