@@ -85,7 +85,7 @@ need_for_tests() {
 }
 need_for_ci() {
   need_for_tests
-  need_command clang clang++ clang++-14
+  need_command clang clang++
   if [ -z "$(find /usr/lib/llvm-*/lib /usr/lib /usr/lib64 -maxdepth 3 -name 'libomp.so*' 2>/dev/null | head -n 1)" ]; then
     add libomp-dev "OpenMP for clang"
   fi

@@ -14,6 +14,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 preset=release
 packages=tests
 select=
+benchmarks=ON
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 usage() {
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
     --asan | --clang | --serial)
       preset=${1#--}
       select="-L unit"
-      if [ "$preset" = clang ]; then packages=ci; fi
+      if [ "$preset" = clang ]; then packages=ci; else benchmarks=OFF; fi
       ;;
     --levels) select="-L level" ;;
     --fast) select="$select -LE slow" ;;
@@ -51,7 +52,7 @@ case "$preset" in release) folder=build ;; *) folder=build-$preset ;; esac
 seconds() { date +%s; }
 start=$(seconds)
 "$root/cmake/build.sh" "$preset" "$folder" "$jobs" all \
-  -DCOUPLET_TESTS=ON -DCOUPLET_EXAMPLES=ON -DCOUPLET_BENCHMARKS=ON
+  -DCOUPLET_TESTS=ON -DCOUPLET_EXAMPLES=ON "-DCOUPLET_BENCHMARKS=$benchmarks"
 built=$(seconds)
 
 cd "$root/$folder"
