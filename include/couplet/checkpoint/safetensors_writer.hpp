@@ -5,6 +5,7 @@
 /// header names them in the same order after __metadata__, without spaces, and is padded with spaces to a multiple of 8
 /// bytes, so that every element is aligned.
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include "couplet/checkpoint/safetensors_header.hpp"
 #include "couplet/core/error.hpp"
 #include "couplet/io/atomic_file.hpp"
+#include "couplet/io/json_events.hpp"
 #include "couplet/io/json_writer.hpp"
 #include "couplet/io/key_index.hpp"
 #include "couplet/io/utf8.hpp"
@@ -45,9 +47,15 @@ TensorRecord tensor_record(std::string name, DType dtype, std::vector<std::int64
   auto fill = [name, dtype, data](std::size_t first, std::size_t count, void* out) {
     const std::size_t good = encode(dtype, data + first, count, out);
     if (good == count) return;
-    fail("save_safetensors", tensor_text(name) + ": element " + std::to_string(first + good) + " (" +
-                                 std::to_string(data[first + good]) + ") does not fit " +
-                                 std::string(dtype_name(dtype)));
+    const T value = data[first + good];
+    std::string text;
+    if constexpr (std::floating_point<T>) {
+      text = io::detail::number_text(value);
+    } else {
+      text = std::to_string(value);
+    }
+    fail("save_safetensors", tensor_text(name) + ": element " + std::to_string(first + good) + " (" + text +
+                                 ") does not fit " + std::string(dtype_name(dtype)));
   };
   return {std::move(name), dtype, std::move(shape), std::move(fill)};
 }

@@ -137,6 +137,43 @@ inline std::string resolve_shard(const std::string& directory, const std::string
   return target.string();
 }
 
+/// Throws unless every tensor of the index is in the file that it names, and every tensor of the files in the index.
+/// `names[shard]` is the name of that file, as weight_map gives it.
+inline void require_agreement(const Checkpoint& checkpoint, const io::Json& weight_map,
+                              const std::vector<std::string>& names, const std::string& index_path) {
+  for (const auto& [tensor, file] : weight_map.members()) {
+    const TensorInfo* found = checkpoint.find(tensor);
+    if (found == nullptr || names[found->shard] != file.as_string()) {
+      throw file_error(index_path, tensor_text(tensor) + ": expected in \"" + file.as_string() + "\", found " +
+                                       (found == nullptr ? "nowhere" : "in \"" + names[found->shard] + "\""));
+    }
+  }
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    if (weight_map.find(tensor.name) == nullptr) {
+      throw file_error(index_path,
+                       tensor_text(tensor.name) + " is in \"" + names[tensor.shard] + "\", but not in weight_map");
+    }
+  }
+}
+
+/// The different file names of weight_map, sorted; all of them judged.
+inline std::vector<std::string> shard_names(const io::JsonField& weight_map, const std::string& index_name) {
+  std::vector<std::string> names;
+  for (const auto& [tensor, file] : weight_map.value().members()) {
+    if (file.is_string() && !names.empty() && names.back() == file.as_string()) continue;
+    require_plain_name(weight_map.at(tensor), index_name);
+    names.push_back(file.as_string());
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  if (names.empty()) weight_map.fail("expected at least one tensor");
+  if (names.size() > most_shards) {
+    weight_map.fail("expected at most " + std::to_string(most_shards) + " files, found " +
+                    std::to_string(names.size()));
+  }
+  return names;
+}
+
 }  // namespace detail
 
 inline Checkpoint Checkpoint::from_index(const std::string& directory, const std::string& index_name,
@@ -145,44 +182,18 @@ inline Checkpoint Checkpoint::from_index(const std::string& directory, const std
   const io::JsonField index(io::Json::parse(io::read_file(path, limits.header_bytes), path), path);
   const io::JsonField map = index.at("weight_map");
   if (!map.value().is_object()) map.fail("expected an object, found " + map.value().describe());
-  if (map.value().members().empty()) map.fail("expected at least one tensor");
   if (map.value().members().size() > limits.tensors)
     map.fail("more than " + std::to_string(limits.tensors) + " tensors");
 
   // Every name is judged before the first file is opened.
-  std::vector<std::string> names;
-  for (const auto& [tensor, file] : map.value().members()) {
-    if (file.is_string() && !names.empty() && names.back() == file.as_string()) continue;
-    detail::require_plain_name(map.at(tensor), index_name);
-    names.push_back(file.as_string());
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (names.size() > detail::most_shards) {
-    map.fail("expected at most " + std::to_string(detail::most_shards) + " files, found " +
-             std::to_string(names.size()));
-  }
+  const std::vector<std::string> names = detail::shard_names(map, index_name);
   std::vector<std::string> paths;
   for (const std::string& name : names) paths.push_back(detail::resolve_shard(directory, name, path));
 
   Checkpoint checkpoint;
   for (const std::string& shard : paths) checkpoint.files_.emplace_back(shard, limits);
   checkpoint.collect();
-  for (const auto& [tensor, file] : map.value().members()) {
-    const TensorInfo* found = checkpoint.find(tensor);
-    const auto shard =
-        static_cast<std::size_t>(std::lower_bound(names.begin(), names.end(), file.as_string()) - names.begin());
-    if (found == nullptr || found->shard != shard) {
-      throw file_error(path, tensor_text(tensor) + ": expected in \"" + file.as_string() + "\", found " +
-                                 (found == nullptr ? "nowhere" : "in \"" + names[found->shard] + "\""));
-    }
-  }
-  for (const TensorInfo& tensor : checkpoint.tensors()) {
-    if (map.value().find(tensor.name) == nullptr) {
-      throw file_error(path,
-                       tensor_text(tensor.name) + " is in \"" + names[tensor.shard] + "\", but not in weight_map");
-    }
-  }
+  detail::require_agreement(checkpoint, map.value(), names, path);
   return checkpoint;
 }
 
