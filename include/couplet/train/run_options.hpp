@@ -1,0 +1,56 @@
+#pragma once
+/// The settings of a training run, under open_clip's names where it has one.
+#include <cstdint>
+#include <string>
+
+#include "couplet/io/json_writer.hpp"
+#include "couplet/train/trainer.hpp"
+
+namespace couplet::inline COUPLET_ABI::train {
+
+struct RunOptions {
+  LossKind loss = LossKind::clip;
+  Index batch_size = 128;
+  std::int64_t epochs = 32;
+  std::int64_t steps = 0;  ///< of the whole run; 0: as many as the epochs have
+  double lr = 5e-4;
+  std::int64_t warmup = 0;  ///< steps
+  optim::LearningRateSchedule::Kind lr_scheduler = optim::LearningRateSchedule::Kind::cosine;
+  double wd = 0.2;
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double eps = 1e-6;
+  double grad_clip_norm = 0;  ///< 0: not clipped
+  std::uint64_t seed = 0;
+  double crop_scale = 1.0;  ///< RandomResizedCrop takes at least this share of the area; 1: no random crop
+  bool flip = false;        ///< mirror every other picture; refused by data sets whose captions say left and right
+  bool lock_image = false;
+  bool lock_text = false;
+
+  // What follows changes how a run is carried out, not what it computes.
+  std::string out;              ///< model directory of the last state, with checkpoints/ and log.jsonl
+  bool resume = false;          ///< go on from out/checkpoints/last.safetensors if it exists
+  std::int64_t stop_after = 0;  ///< stop after this step as a signal would; 0: do not
+  std::int64_t val_frequency = 1;   ///< evaluate every so many epochs
+  std::int64_t save_frequency = 1;  ///< save every so many epochs
+  int workers = 1;
+  std::size_t cache_images = std::size_t{256} << 20;  ///< bytes of decoded pictures kept in memory
+};
+
+/// What a run computes, as one line: a checkpoint is resumed only by a run with the same line.
+inline std::string fingerprint(const RunOptions& o, Index samples, Index parameters) {
+  io::JsonWriter json(0);
+  json.begin_object();
+  json.key("loss").value(o.loss == LossKind::clip ? "clip" : "siglip");
+  json.key("batch_size").value(o.batch_size).key("epochs").value(o.epochs).key("steps").value(o.steps);
+  json.key("lr").value(o.lr).key("warmup").value(o.warmup);
+  json.key("lr_scheduler").value(o.lr_scheduler == optim::LearningRateSchedule::Kind::cosine ? "cosine" : "const");
+  json.key("wd").value(o.wd).key("beta1").value(o.beta1).key("beta2").value(o.beta2).key("eps").value(o.eps);
+  json.key("grad_clip_norm").value(o.grad_clip_norm).key("seed").value(o.seed);
+  json.key("crop_scale").value(o.crop_scale).key("flip").value(o.flip);
+  json.key("lock_image").value(o.lock_image).key("lock_text").value(o.lock_text);
+  json.key("samples").value(samples).key("parameters").value(parameters).end_object();
+  return json.str();
+}
+
+}  // namespace couplet::inline COUPLET_ABI::train

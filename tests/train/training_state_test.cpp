@@ -1,0 +1,66 @@
+#include "couplet/train/training_state.hpp"
+
+#include <gtest/gtest.h>
+
+#include "couplet/models/initialize.hpp"
+#include "couplet/models/presets.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace {
+
+using namespace couplet;
+using train::Progress;
+
+ClipConfig small_config() {
+  ClipConfig config = preset("tiny-32");
+  config.vision.layers = config.text.layers = 1;
+  return config;
+}
+
+std::string message_of_loading(const std::string& path, Clip<float>& model, const std::string& fingerprint) {
+  optim::AdamW<float> optimizer(model);
+  try {
+    (void)train::load_training_state(path, model, optimizer, fingerprint);
+  } catch (const file_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.path() + "/state.safetensors";
+  Clip<float> model(small_config());
+  initialize(model, 3);
+  optim::AdamW<float> optimizer(model);
+  const Progress progress{
+      .step = 12, .epoch = 2, .batch = 5, .best_score = 31.25, .best_step = 8, .logit_scale_limit = 4.605170185988092};
+  train::save_training_state(path, model, optimizer, progress, "batch 8");
+
+  Clip<float> other(small_config());
+  optim::AdamW<float> other_optimizer(other);
+  EXPECT_EQ(train::load_training_state(path, other, other_optimizer, "batch 8"), progress);
+  EXPECT_EQ(other_optimizer.steps(), 12);
+  EXPECT_EQ(other.visual.proj.weight.value.data()[7], model.visual.proj.weight.value.data()[7]);
+
+  EXPECT_NE(message_of_loading(path, other, "batch 16").find("other options"), std::string::npos);
+  ClipConfig wider = small_config();
+  wider.embed_dim = 64;
+  Clip<float> wide(wider);
+  EXPECT_NE(message_of_loading(path, wide, "batch 8").find("visual.proj.weight: expected (64, 128), found (128, 128)"),
+            std::string::npos);
+  ClipConfig deeper = small_config();
+  deeper.text.layers = 2;
+  Clip<float> deep(deeper);
+  EXPECT_NE(message_of_loading(path, deep, "batch 8").find("missing"), std::string::npos);
+}
+
+TEST(TrainingState, AnotherSafetensorsFileIsRefused) {
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.path() + "/model.safetensors";
+  checkpoint::save_safetensors(path, {}, {{"format", "pt"}});
+  Clip<float> model(small_config());
+  EXPECT_NE(message_of_loading(path, model, "").find("training state"), std::string::npos);
+}
+
+}  // namespace
