@@ -121,7 +121,8 @@ inline void append_lower(char32_t c, std::u32string& out) {
     return;
   }
   if (c == 0x130) {
-    out += U"i\u0307";
+    out += U'i';
+    out += U'\u0307';
     return;
   }
   const auto code = static_cast<std::int32_t>(c);
