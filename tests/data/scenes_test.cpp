@@ -29,7 +29,7 @@ TEST(Scenes, AreTheSameBytesOnEveryMachine) {
   EXPECT_EQ(
       checksum(SceneDataset(
           {.seed = 3, .count = 64, .image_size = 32, .pairs = ScenePairs::held_out, .kinds = SceneKinds::single})),
-      0U);
+      63141490U);
 }
 
 TEST(Scenes, DependOnSeedAndIndexAlone) {
