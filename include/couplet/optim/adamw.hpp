@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "couplet/core/parallel.hpp"
 #include "couplet/nn/parameter.hpp"
 #include "couplet/optim/weight_decay.hpp"
+#include "couplet/simd/adamw.hpp"
 
 namespace couplet::inline COUPLET_ABI::optim {
 
@@ -44,6 +46,12 @@ struct AdamWFactors {
 
 template <class T>
 void adamw_update(const AdamWFactors<T>& f, const T* grad, T* value, T* exp_avg, T* exp_avg_sq, Index count) {
+  if constexpr (std::is_same_v<T, float>) {
+    const simd::AdamWFactors factors{f.grad_scale,      f.decay,     f.one_minus_beta1,       f.beta2,
+                                     f.one_minus_beta2, f.step_size, f.bias_correction2_sqrt, f.eps};
+    simd::adamw_kernels().update(factors, grad, value, exp_avg, exp_avg_sq, count);
+    return;
+  }
   for (Index i = 0; i < count; ++i) {
     const T g = grad[i] * f.grad_scale;
     exp_avg[i] += f.one_minus_beta1 * (g - exp_avg[i]);

@@ -7,14 +7,15 @@
 /// number of threads. The same pass looks for infinities and NaN. The optimiser multiplies by the coefficient as it
 /// reads the gradients: AdamW::step(lr, coefficient).
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "couplet/core/parallel.hpp"
 #include "couplet/nn/parameter.hpp"
 #include "couplet/optim/finite.hpp"
+#include "couplet/simd/reduce.hpp"
 
 namespace couplet::inline COUPLET_ABI::optim {
 
@@ -43,25 +44,13 @@ struct ChunkNorm {
   Index non_finite;
 };
 
-/// Eight sums in double side by side, added in pairs: a fixed order that the compiler can vectorise as it stands.
 template <class T>
 ChunkNorm chunk_norm(const T* values, Index count) {
-  std::array<double, 8> lanes{};
-  Index i = 0;
-  for (; i + 8 <= count; i += 8) {
-    for (Index lane = 0; lane < 8; ++lane) {
-      const auto value = static_cast<double>(values[i + lane]);
-      lanes[static_cast<std::size_t>(lane)] += value * value;
-    }
-  }
-  for (Index lane = 0; i < count; ++i, ++lane) {
-    const auto value = static_cast<double>(values[i]);
-    lanes[static_cast<std::size_t>(lane)] += value * value;
-  }
-  for (std::size_t half = 4; half > 0; half /= 2) {
-    for (std::size_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  }
-  return {lanes[0], count_non_finite(values, count)};
+  const Index non_finite = count_non_finite(values, count);
+  if constexpr (std::is_same_v<T, float>) return {simd::reduce_kernels().dot(values, values, count), non_finite};
+  double squares = 0;
+  for (Index i = 0; i < count; ++i) squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return {squares, non_finite};
 }
 
 template <class T>

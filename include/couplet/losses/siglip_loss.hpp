@@ -1,0 +1,85 @@
+#pragma once
+/// The sigmoid loss of SigLIP: every image-text combination of the batch is a yes-or-no question of its own.
+///
+///   Z = exp(logit_scale) image_features text_features^T + logit_bias      m_ij = 1 for the true pairs, else -1
+///   loss = -1/N sum_ij log sigmoid(m_ij Z_ij)                             d loss / d Z = (sigmoid(Z) - I) / N =: D
+///   d logit_scale = sum_ij D_ij (Z_ij - logit_bias)                       d logit_bias = sum_ij D_ij
+/// Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023, algorithm 1.
+///
+/// One pass over the blocks of contrastive_blocks.hpp. The true pairs are treated in double: softplus(-Z_ii), where the
+/// others have softplus(Z_ij), so nothing cancels.
+#include "couplet/losses/contrastive_blocks.hpp"
+#include "couplet/losses/contrastive_tiles.hpp"
+
+namespace couplet::inline COUPLET_ABI::losses {
+
+namespace detail {
+
+/// Adds the sums of a tile's or a block's, in order.
+struct SigmoidTotals {
+  OrderedSum loss, gradient_s, gradient;
+
+  void add(const simd::SigmoidSums& sums) {
+    loss.add(sums.loss);
+    gradient_s.add(sums.gradient_s);
+    gradient.add(sums.gradient);
+  }
+};
+
+/// Adds a block's share to `totals`; the block becomes d loss / d S = scale D.
+template <class T>
+void sigmoid_block(const Pairs<T>& pairs, const Block<T>& block, SigmoidTotals& totals, Workspace& workspace) {
+  const Workspace::Scope scope(workspace);
+  auto* pair_similarity = workspace.take<T>(block.rows());
+  block.for_each_pair([&](Index r, Index c) {
+    pair_similarity[r] = block.s(r, c);
+    block.s(r, c) = pairs.masked;
+  });
+  const double weight = static_cast<double>(pairs.scale) / static_cast<double>(pairs.count);
+  auto* parts = workspace.take<simd::SigmoidSums>(block.tiles());
+  parallel_for(block.tiles(), [&](Index t) {
+    parts[t] = sigmoid_gradient<T>(block.tile(t).s, pairs.scale, pairs.bias, static_cast<T>(weight));
+  });
+  for (Index t = 0; t < block.tiles(); ++t) totals.add(parts[t]);
+  block.for_each_pair([&](Index r, Index c) {
+    const auto s = static_cast<double>(pair_similarity[r]);
+    const double z = static_cast<double>(pairs.scale) * s + static_cast<double>(pairs.bias);
+    const double gradient = -weight * sigmoid(-z);
+    block.s(r, c) = static_cast<T>(gradient);
+    totals.add({softplus(-z), gradient * s, gradient});
+  });
+}
+
+}  // namespace detail
+
+/// image, text: (N, E), rows of unit length (ops/l2_normalize.hpp)   logit_scale: in log space, in [-20, 20]
+template <class T>
+class SigLipLoss {
+ public:
+  T forward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
+            Workspace& workspace) const {
+    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias);
+    detail::SigmoidTotals totals;
+    detail::for_each_block(pairs, workspace, [&](const detail::Block<T>& block) {
+      detail::sigmoid_block(pairs, block, totals, workspace);
+    });
+    return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
+  }
+
+  /// The loss, and its gradients (assigned; not over the features).
+  T forward_backward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
+                     ContrastiveGradients<T>& gradients, Workspace& workspace) const {
+    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias);
+    detail::begin_gradients("siglip_loss", pairs, gradients);
+    detail::SigmoidTotals totals;
+    detail::for_each_block(pairs, workspace, [&](const detail::Block<T>& block) {
+      detail::sigmoid_block(pairs, block, totals, workspace);
+      detail::add_block_gradient(pairs, block, gradients, workspace);
+    });
+    gradients.logit_scale = static_cast<T>(totals.gradient_s.value());
+    gradients.logit_bias = static_cast<T>(totals.gradient.value() / static_cast<double>(pairs.scale));
+    return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
+  }
+};
+
+}  // namespace couplet::inline COUPLET_ABI::losses
