@@ -2,6 +2,7 @@
 /// Comparisons of whole tensors.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -9,17 +10,32 @@
 
 namespace couplet::test {
 
-/// max |actual - expected| / max |expected|; infinite when something is not a number or a shape differs.
+/// max |actual - expected|; infinite when something is not a number or the sizes differ.
 template <class A, class E>
-double relative_error(const A& actual, const E& expected) {
+double largest_error(const A& actual, const E& expected) {
   if (actual.size() != expected.size()) return HUGE_VAL;
   double error = 0;
-  double largest = 0;
   for (Index i = 0; i < expected.size(); ++i) {
     const double difference = std::abs(static_cast<double>(actual.data()[i]) - static_cast<double>(expected.data()[i]));
     if (!(difference <= error)) error = std::isnan(difference) ? HUGE_VAL : difference;
-    largest = std::max(largest, std::abs(static_cast<double>(expected.data()[i])));
   }
+  return error;
+}
+
+/// max |values|.
+template <class V>
+double largest_magnitude(const V& values) {
+  double largest = 0;
+  for (Index i = 0; i < values.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(values.data()[i])));
+  return largest;
+}
+
+/// max |actual - expected| / max |expected|
+template <class A, class E>
+double relative_error(const A& actual, const E& expected) {
+  const double largest = largest_magnitude(expected);
+  const double error = largest_error(actual, expected);
   return largest > 0 ? error / largest : error;
 }
 
