@@ -44,9 +44,22 @@ COUPLET_FORCE_INLINE Vec sqrt(Vec x) {
 COUPLET_FORCE_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 COUPLET_FORCE_INLINE Vec fnma(Vec a, Vec b, Vec c) { return _mm256_fnmadd_ps(a, b, c); }
 
-COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
-COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+// Instructions too: -ffinite-math-only would exchange the operands, and with them what happens to NaN.
+COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) {
+  Vec smaller;
+  asm("vminps %2, %1, %0" : "=x"(smaller) : "x"(a), "x"(b));
+  return smaller;
+}
+COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) {
+  Vec larger;
+  asm("vmaxps %2, %1, %0" : "=x"(larger) : "x"(a), "x"(b));
+  return larger;
+}
+COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) {
+  Mask mask;
+  asm("vcmpltps %2, %1, %0" : "=x"(mask) : "x"(a), "x"(b));
+  return mask;
+}
 COUPLET_FORCE_INLINE Vec select(Mask mask, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, mask); }
 
 COUPLET_FORCE_INLINE Vec abs(Vec x) { return _mm256_andnot_ps(set1(-0.0F), x); }

@@ -43,9 +43,22 @@ COUPLET_FORCE_INLINE Vec sqrt(Vec x) {
 COUPLET_FORCE_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 COUPLET_FORCE_INLINE Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); }
 
-COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) { return _mm512_maskz_min_ps(all_lanes, a, b); }
-COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) { return _mm512_maskz_max_ps(all_lanes, a, b); }
-COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+// Instructions too: -ffinite-math-only would exchange the operands, and with them what happens to NaN.
+COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) {
+  Vec smaller;
+  asm("vminps %2, %1, %0" : "=v"(smaller) : "v"(a), "v"(b));
+  return smaller;
+}
+COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) {
+  Vec larger;
+  asm("vmaxps %2, %1, %0" : "=v"(larger) : "v"(a), "v"(b));
+  return larger;
+}
+COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) {
+  Mask mask;
+  asm("vcmpltps %2, %1, %0" : "=Yk"(mask) : "v"(a), "v"(b));
+  return mask;
+}
 COUPLET_FORCE_INLINE Vec select(Mask mask, Vec yes, Vec no) { return _mm512_mask_blend_ps(mask, no, yes); }
 
 COUPLET_FORCE_INLINE Vec abs(Vec x) { return _mm512_andnot_ps(set1(-0.0F), x); }

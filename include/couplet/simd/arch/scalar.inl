@@ -80,9 +80,18 @@ COUPLET_FORCE_INLINE Vec select(Mask mask, Vec yes, Vec no) {
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
-COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) { return a < b; }
-COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) { return select(a < b, a, b); }
-COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) { return select(a > b, a, b); }
+COUPLET_FORCE_INLINE Mask less(Vec a, Vec b) {
+#if defined(__x86_64__)
+  asm("cmpltps %1, %0" : "+x"(a) : "x"(b));  // -ffinite-math-only would forget about NaN
+  Mask mask;
+  __builtin_memcpy(&mask, &a, sizeof mask);
+  return mask;
+#else
+  return a < b;
+#endif
+}
+COUPLET_FORCE_INLINE Vec min(Vec a, Vec b) { return select(less(a, b), a, b); }
+COUPLET_FORCE_INLINE Vec max(Vec a, Vec b) { return select(less(b, a), a, b); }
 
 /// Signs.
 COUPLET_FORCE_INLINE Vec copysign(Vec magnitude, Vec sign) {
