@@ -99,6 +99,28 @@ inline void* reallocate(void* pointer, std::size_t old_bytes, std::size_t bytes)
 #undef STBI_ONLY_JPEG
 #undef STBI_ONLY_PNG
 #undef STBIDEF
+#undef STBI_NO_BMP
+#undef STBI_NO_PSD
+#undef STBI_NO_TGA
+#undef STBI_NO_GIF
+#undef STBI_NO_PIC
+#undef STBI_NO_PNM
+#undef STBI_VERSION
+#undef STBI_THREAD_LOCAL
+#undef STBI_HAS_LROTR
+#undef STBI__X64_TARGET
+#undef STBI__X86_TARGET
+#undef STBI_SSE2
+#undef STBI_NEON
+#undef STBI_SIMD_ALIGN
+#undef STBI_NOTUSED
+#undef stbi_inline
+#undef stbi_lrot
+#undef stbi__err
+#undef stbi__errpf
+#undef stbi__errpuc
+#undef STBI__BYTECAST
+#undef STBI_SUPPORT_ZLIB
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_MALLOC(bytes) allocate(bytes)
@@ -132,7 +154,7 @@ namespace couplet::inline COUPLET_ABI::image::stb {
 #endif
 }  // namespace couplet::inline COUPLET_ABI::image::stb
 #pragma GCC diagnostic pop
-// What stb derives from the settings above would change a later implementation in the same translation unit.
+// Both ways round, what stb derives from its settings must not reach the other copy.
 #undef STBI_NO_BMP
 #undef STBI_NO_PSD
 #undef STBI_NO_TGA

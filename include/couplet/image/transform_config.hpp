@@ -49,7 +49,8 @@ inline TransformConfig clip_transform_config(int image_size = 224) {
 
 /// SiglipImageProcessor: squashed to a square, no crop, mean and std 0.5.
 inline TransformConfig siglip_transform_config(int image_size = 224) {
-  TransformConfig config = clip_transform_config(image_size);
+  TransformConfig config;
+  config.size = {image_size, image_size};
   config.image_processor_type = "SiglipImageProcessor";
   config.resize_mode = ResizeMode::squash;
   config.do_center_crop = false;
