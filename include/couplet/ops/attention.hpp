@@ -5,11 +5,12 @@
 /// probabilities again from the saved log-sum-exp. Vaswani et al., arXiv:1706.03762; Dao et al., arXiv:2205.14135.
 #include <cmath>
 
-#include "couplet/core/parallel.hpp"
 #include "couplet/core/sequences.hpp"
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/operand.hpp"
+#include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
+#include "couplet/simd/attention.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
@@ -64,10 +65,43 @@ void add_scaled(T factor, const T* x, Index n, T* y) {
   for (Index i = 0; i < n; ++i) y[i] += factor * x[i];
 }
 
-/// q, out: (Tq, D)   k, v: (Tk, D)   p: Tk elements of scratch   lse: one element every lse_stride, or nullptr
+/// A column of elements `stride` apart: the log-sum-exp of one head. `data` may be nullptr.
+template <class T>
+struct Column {
+  T* data;
+  Index stride;
+};
+
+/// What the kernels take.
+inline simd::Rows rows_of(TensorView<float, 2> x) { return {x.data(), x.stride(0)}; }
+inline simd::ConstRows rows_of(TensorView<const float, 2> x) { return {x.data(), x.stride(0)}; }
+inline simd::AttentionHead kernel_head(TensorView<const float, 2> q, TensorView<const float, 2> k,
+                                       TensorView<const float, 2> v, bool causal) {
+  const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(q.extent(1))));
+  return {q.extent(0), k.extent(0), q.extent(1), causal, scale, rows_of(q), rows_of(k), rows_of(v)};
+}
+
+/// Elements of scratch memory for heads of `width` and up to `keys` keys.
+template <class T>
+Index attention_forward_scratch(Index keys, Index width) {
+  if constexpr (std::is_same_v<T, float>) return simd::attention_kernels().forward_scratch(keys, width);
+  return keys;
+}
+template <class T>
+Index attention_backward_scratch(Index keys, Index width) {
+  if constexpr (std::is_same_v<T, float>) return simd::attention_kernels().backward_scratch(keys, width);
+  return 0;
+}
+
+/// q, out: (Tq, D)   k, v: (Tk, D)   lse: (Tq)   scratch: attention_forward_scratch elements
 template <class T>
 void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v, bool causal,
-                            TensorView<T, 2> out, T* lse, Index lse_stride, T* p) {
+                            TensorView<T, 2> out, Column<T> lse, T* scratch) {
+  if constexpr (std::is_same_v<T, float>) {
+    return simd::attention_kernels().forward(kernel_head(q, k, v, causal), rows_of(out), {lse.data, lse.stride},
+                                             scratch);
+  }
+  T* const p = scratch;
   const Index width = q.extent(1);
   const T scale = 1 / std::sqrt(static_cast<T>(width));
   for (Index t = 0; t < q.extent(0); ++t) {
@@ -78,7 +112,7 @@ void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, 
     for (Index u = 0; u < keys; ++u) sum += p[u] = std::exp(p[u] - maximum);
     std::fill_n(out[t].data(), width, T(0));
     for (Index u = 0; u < keys; ++u) add_scaled(p[u] / sum, v[u].data(), width, out[t].data());
-    if (lse != nullptr) lse[t * lse_stride] = maximum + std::log(sum);
+    if (lse.data != nullptr) lse.data[t * lse.stride] = maximum + std::log(sum);
   }
 }
 
@@ -86,8 +120,14 @@ void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, 
 /// dq_t = sum_u ds_tu k_u / sqrt(D),   dk_u = sum_t ds_tu q_t / sqrt(D),   dv_u = sum_t p_tu dout_t
 template <class T>
 void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2> q, TensorView<const T, 2> k,
-                             TensorView<const T, 2> v, TensorView<const T, 2> out, const T* lse, Index lse_stride,
-                             bool causal, TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv) {
+                             TensorView<const T, 2> v, TensorView<const T, 2> out, Column<const T> lse, bool causal,
+                             TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv, T* scratch) {
+  if constexpr (std::is_same_v<T, float>) {
+    const simd::AttentionGradient gradient{rows_of(dout), rows_of(out), {lse.data, lse.stride},
+                                           rows_of(dq),   rows_of(dk),  rows_of(dv)};
+    return simd::attention_kernels().backward(kernel_head(q, k, v, causal), gradient, scratch);
+  }
+  static_cast<void>(scratch);
   const Index width = q.extent(1);
   const T scale = 1 / std::sqrt(static_cast<T>(width));
   for (Index u = 0; u < k.extent(0); ++u) {
@@ -99,7 +139,7 @@ void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2>
     std::fill_n(dq[t].data(), width, T(0));
     const Index keys = causal ? t + 1 : k.extent(0);
     for (Index u = 0; u < keys; ++u) {
-      const T p = std::exp(scale * dot(q[t].data(), k[u].data(), width) - lse[t * lse_stride]);
+      const T p = std::exp(scale * dot(q[t].data(), k[u].data(), width) - lse.data[t * lse.stride]);
       const T ds = p * (dot(dout[t].data(), v[u].data(), width) - out_dout);
       add_scaled(scale * ds, k[u].data(), width, dq[t].data());
       add_scaled(scale * ds, q[t].data(), width, dk[u].data());
@@ -131,16 +171,17 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
   }
   const Index heads = options.heads;
   const Index width = q.extent(1) / heads;
-  const Index scratch = detail::longest(k_sequences);
-  parallel_for(workspace, q_sequences.count() * heads, [&](Index i, Workspace& local) {
+  const Index scratch = detail::attention_forward_scratch<T>(detail::longest(k_sequences), width);
+  const Index work = q.size() * detail::longest(k_sequences) / 4;
+  parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
     const Index sequence = i / heads;
     const Index head = i % heads;
     const Workspace::Scope scope(local);
-    T* const row_lse = lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head);
+    const detail::Column<T> head_lse{lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head), lse.stride(0)};
     detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
                                    detail::head_view(k, k_sequences, sequence, head, width),
                                    detail::head_view(v, k_sequences, sequence, head, width), options.causal,
-                                   detail::head_view(y, q_sequences, sequence, head, width), row_lse, lse.stride(0),
+                                   detail::head_view(y, q_sequences, sequence, head, width), head_lse,
                                    local.take<T>(scratch));
   });
 }
@@ -164,14 +205,18 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
   }
   const Index heads = options.heads;
   const Index width = q.extent(1) / heads;
-  parallel_for(workspace, q_sequences.count() * heads, [&](Index i, Workspace&) {
+  const Index scratch = detail::attention_backward_scratch<T>(detail::longest(k_sequences), width);
+  const Index work = q.size() * detail::longest(k_sequences) / 4;
+  parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
     const Index sequence = i / heads;
     const Index head = i % heads;
+    const Workspace::Scope scope(local);
+    const detail::Column<const T> head_lse{lse.data() + q_sequences.begin(sequence) * lse.stride(0) + head,
+                                           lse.stride(0)};
     const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
     const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
-    detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out),
-                                    lse.data() + q_sequences.begin(sequence) * lse.stride(0) + head, lse.stride(0),
-                                    options.causal, of_queries(dq), of_keys(dk), of_keys(dv));
+    detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out), head_lse,
+                                    options.causal, of_queries(dq), of_keys(dk), of_keys(dv), local.take<T>(scratch));
   });
 }
 

@@ -3,6 +3,7 @@
 #include "couplet/simd/activation.hpp"
 #include "couplet/simd/activation_functions.hpp"
 #include "couplet/simd/adamw.hpp"
+#include "couplet/simd/attention.hpp"
 #include "couplet/simd/contrastive.hpp"
 #include "couplet/simd/gemm.hpp"
 #include "couplet/simd/layer_norm.hpp"
