@@ -7,6 +7,7 @@ namespace attention {
 inline constexpr Index key_block = 512;
 inline constexpr Index score_stride = key_block + 16;  // not a power of two: rows fall into different cache sets
 inline constexpr Index query_block = 4 * tile_rows;
+inline constexpr Index causal_query_block = (12 + tile_rows - 1) / tile_rows * tile_rows;  // skips what the mask hides
 static_assert(tile_vectors == 2 && key_block % gemm::panel_columns == 0 && tile_rows <= 16);
 
 inline constexpr Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -195,8 +196,9 @@ inline void forward(const AttentionHead& head, Rows out, Rows lse, float* scratc
   const ForwardLayout at(head.keys, head.width);
   gemm::pack_b(head.k.data, 1, head.k.stride, head.width, head.keys, scratch + at.k_panels);
   copy_padded(head.v, head.keys, head.width, at.padded, scratch + at.v);
-  for (Index begin = 0; begin < head.queries; begin += query_block) {
-    forward_block(head, at, begin, smaller(query_block, head.queries - begin), out, lse, scratch);
+  const Index block = head.causal ? causal_query_block : query_block;
+  for (Index begin = 0; begin < head.queries; begin += block) {
+    forward_block(head, at, begin, smaller(block, head.queries - begin), out, lse, scratch);
   }
 }
 
@@ -300,8 +302,9 @@ inline void backward(const AttentionHead& head, const AttentionGradient& gradien
   gemm::pack_b(head.v.data, 1, head.v.stride, head.width, head.keys, scratch + at.v_panels);
   copy_padded(head.k, head.keys, head.width, at.padded, scratch + at.k);
   for (float* sum = scratch + at.dk; sum != scratch + at.q; ++sum) *sum = 0.0F;
-  for (Index begin = 0; begin < head.queries; begin += query_block) {
-    backward_block(head, gradient, at, begin, smaller(query_block, head.queries - begin), scratch);
+  const Index block = head.causal ? causal_query_block : query_block;
+  for (Index begin = 0; begin < head.queries; begin += block) {
+    backward_block(head, gradient, at, begin, smaller(block, head.queries - begin), scratch);
   }
   copy_unpadded(scratch + at.dk, at.padded, head.keys, head.width, gradient.dk);
   copy_unpadded(scratch + at.dv, at.padded, head.keys, head.width, gradient.dv);
