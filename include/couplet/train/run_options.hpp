@@ -28,9 +28,9 @@ struct RunOptions {
   bool lock_text = false;
 
   // What follows changes how a run is carried out, not what it computes.
-  std::string out;              ///< model directory of the last state, with checkpoints/ and log.jsonl
-  bool resume = false;          ///< go on from out/checkpoints/last.safetensors if it exists
-  std::int64_t stop_after = 0;  ///< stop after this step as a signal would; 0: do not
+  std::string out;                  ///< model directory of the last state, with checkpoints/ and log.jsonl
+  bool resume = false;              ///< go on from out/checkpoints/last.safetensors if it exists
+  std::int64_t stop_after = 0;      ///< stop after this step as a signal would; 0: do not
   std::int64_t val_frequency = 1;   ///< evaluate every so many epochs
   std::int64_t save_frequency = 1;  ///< save every so many epochs
   int workers = 1;

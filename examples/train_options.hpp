@@ -1,0 +1,160 @@
+#pragma once
+/// The command line of `train`: its own names, and open_clip's spellings beside them.
+#include <filesystem>
+#include <set>
+
+#include "program.hpp"
+
+namespace program {
+
+struct TrainOptions {
+  Common common;
+  couplet::train::RunOptions run;
+  std::string data, val_data, model, model_config = "tiny-32", loss = "clip", lr_scheduler = "cosine";
+  std::size_t vocab_size = 0;
+  std::size_t cache_mebibytes = 256;
+  bool siglip = false;
+
+  void add_to(CLI::App& app) {
+    app.option_defaults()->take_last();  // the command line wins over --config
+    const auto group = [&](const char* name) { return app.add_option_group(name); };
+    auto* what = group("Data and model");
+    what->add_option("--data,--train-data", data, "what to train on")->required();
+    what->add_option("--val-data", val_data, "what to evaluate on after each epoch");
+    what->add_option("--model,--pretrained", model, "model directory to start from (fine-tuning)");
+    what->add_option("--model-config", model_config,
+                     "architecture from scratch: a config.json, or one of tiny-32, tiny-64, small-96, ViT-S-32, "
+                     "ViT-S-16, ViT-B-32, ViT-B-16, ViT-L-14 (default tiny-32)");
+    what->add_option("--vocab-size", vocab_size, "tokens to learn from the captions (default: the model's)");
+    what->add_option("--out", run.out, "directory for model, checkpoints and log")->required();
+    what->add_option("--config", "JSON file with any of these options");
+
+    auto* optimisation = group("Optimisation");
+    optimisation->add_option("--loss", loss, "clip (InfoNCE) or siglip (sigmoid)")
+        ->check(CLI::IsMember({"clip", "siglip"}));
+    optimisation->add_flag("--siglip", siglip, "same as --loss siglip");
+    optimisation->add_option("--batch,--batch-size", run.batch_size, "pairs per step")->check(CLI::PositiveNumber);
+    optimisation->add_option("--epochs", run.epochs)->check(CLI::PositiveNumber);
+    optimisation->add_option("--steps", run.steps, "length of the run in steps (instead of --epochs)")
+        ->check(CLI::PositiveNumber);
+    optimisation->add_option("--lr", run.lr, "peak learning rate")->check(CLI::PositiveNumber);
+    optimisation->add_option("--warmup", run.warmup, "steps of linear warm-up")->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--lr-scheduler", lr_scheduler, "cosine or const")
+        ->check(CLI::IsMember({"cosine", "const"}));
+    optimisation->add_option("--wd", run.wd, "weight decay")->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--beta1", run.beta1)->check(CLI::Range(0.0, 1.0));
+    optimisation->add_option("--beta2", run.beta2)->check(CLI::Range(0.0, 1.0));
+    optimisation->add_option("--eps", run.eps)->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--grad-clip-norm", run.grad_clip_norm, "largest norm of the gradient")
+        ->check(CLI::PositiveNumber);
+    optimisation->add_flag("--lock-image", run.lock_image, "freeze the image tower (LiT)");
+    optimisation->add_flag("--lock-text", run.lock_text, "freeze the text tower");
+    optimisation->add_option("--seed", run.seed);
+
+    auto* pictures = group("Pictures");
+    pictures->add_option("--crop-scale", run.crop_scale, "random crops of at least this share of the area (1: none)")
+        ->check(CLI::Range(0.01, 1.0));
+    pictures->add_flag("--flip", run.flip, "mirror every other picture (captions must not say left or right)");
+    pictures->add_option("--workers", run.workers, "threads that prepare batches")->check(CLI::Range(0, 256));
+    pictures->add_option("--cache-images", cache_mebibytes, "MiB of decoded pictures to keep in memory");
+
+    auto* running = group("Running");
+    running->add_flag("--resume", run.resume, "go on from the last checkpoint in --out");
+    running->add_option("--stop-after", run.stop_after, "stop after this step, to be resumed")
+        ->check(CLI::PositiveNumber);
+    running->add_option("--val-frequency", run.val_frequency, "epochs between evaluations")->check(CLI::PositiveNumber);
+    running->add_option("--save-frequency", run.save_frequency, "epochs between checkpoints")
+        ->check(CLI::PositiveNumber);
+    common.add_to(app);
+  }
+
+  /// The side of the model's images, before the model exists.
+  [[nodiscard]] int image_size() const {
+    const couplet::ClipConfig config =
+        model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
+    return static_cast<int>(config.vision.image_height);
+  }
+
+  /// The model that training begins with.
+  couplet::Pretrained<float> start(const couplet::data::Dataset& dataset) {
+    if (siglip) loss = "siglip";
+    run.loss = loss == "siglip" ? couplet::train::LossKind::siglip : couplet::train::LossKind::clip;
+    run.lr_scheduler = lr_scheduler == "const" ? couplet::optim::LearningRateSchedule::Kind::constant
+                                               : couplet::optim::LearningRateSchedule::Kind::cosine;
+    run.cache_images = cache_mebibytes << 20U;
+    return model.empty() ? from_scratch(dataset) : common.load(model);
+  }
+
+ private:
+  [[nodiscard]] couplet::ClipConfig scratch_config() const {
+    if (!std::filesystem::exists(model_config)) return couplet::preset(model_config);
+    return couplet::pretrained::read_hugging_face_config(model_config);
+  }
+
+  couplet::Pretrained<float> from_scratch(const couplet::data::Dataset& dataset) const {
+    using namespace couplet;
+    if (common.precision == "bfloat16") {
+      throw std::invalid_argument("--precision bfloat16 is not available in this version");
+    }
+    ClipConfig config = scratch_config();
+    const bool sigmoid = run.loss == train::LossKind::siglip;
+    if (sigmoid && config.family == ClipConfig::Family::clip) config = as_siglip(config);
+    const tokenizers::Tokenizer tokenizer = make_tokenizer(dataset, config);
+    config.text.vocab_size = static_cast<Index>(tokenizer.vocab_size());
+    config.text.bos_token_id = tokenizer.bos_token_id();
+    config.text.eot_token_id = tokenizer.eos_token_id();
+    config.text.pad_token_id = tokenizer.pad_token_id();
+    const int side = static_cast<int>(config.vision.image_height);
+    Pretrained<float> bundle{.model = Clip<float>(config),
+                             .tokenizer = tokenizer.with_context_length(config.text.context_length),
+                             .transform = image::Transform(sigmoid ? image::siglip_transform_config(side)
+                                                                   : image::clip_transform_config(side))};
+    initialize(bundle.model, run.seed);
+    return bundle;
+  }
+
+  /// The vocabulary of --vocab, or one learnt from all captions.
+  [[nodiscard]] couplet::tokenizers::Tokenizer make_tokenizer(const couplet::data::Dataset& dataset,
+                                                              const couplet::ClipConfig& config) const {
+    using namespace couplet;
+    if (!common.vocab.empty()) return tokenizers::Tokenizer::load_vocabulary(common.vocab);
+    std::vector<std::string> captions;
+    for (Index i = 0; i < dataset.size(); ++i) {
+      for (std::string& caption : dataset.annotation(i).captions) captions.push_back(std::move(caption));
+    }
+    tokenizers::BpeTrainerOptions options;
+    options.vocab_size = vocab_size > 0 ? vocab_size : static_cast<std::size_t>(config.text.vocab_size);
+    return tokenizers::train_bpe(captions, options);
+  }
+};
+
+/// The arguments of main with the options of "--config FILE" put before all others.
+inline std::vector<std::string> with_config_file(int argc, char** argv) {
+  std::vector<std::string> arguments(argv, argv + argc);
+  const auto at = std::find(arguments.begin(), arguments.end(), "--config");
+  if (at == arguments.end() || at + 1 == arguments.end()) return arguments;
+  const std::string path = *(at + 1);
+  arguments.erase(at, at + 2);
+  std::vector<std::string> from_file;
+  const couplet::io::JsonField file(couplet::io::Json::parse(couplet::io::read_file(path, 1U << 20U), path), path);
+  for (const auto& [key, field] : file.members()) {
+    const couplet::io::Json& value = field.value();
+    std::string option = "--" + key;
+    std::replace(option.begin(), option.end(), '_', '-');
+    if (value.is_boolean()) {
+      if (value.as_boolean()) from_file.push_back(option);
+    } else if (value.is_string()) {
+      from_file.insert(from_file.end(), {option, value.as_string()});
+    } else if (value.is_integer()) {
+      from_file.insert(from_file.end(), {option, std::to_string(value.as_integer())});
+    } else if (value.is_number()) {
+      from_file.insert(from_file.end(), {option, format("%.17g", value.as_number())});
+    } else {
+      field.fail("expected a string, a number, true or false");
+    }
+  }
+  arguments.insert(arguments.begin() + 1, from_file.begin(), from_file.end());
+  return arguments;
+}
+
+}  // namespace program

@@ -1,0 +1,115 @@
+#pragma once
+/// How good a model is on captioned or labelled images: retrieval both ways, and zero-shot accuracy where the data has
+/// labels and the names of its classes are known.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "couplet/eval/classification.hpp"
+#include "couplet/eval/retrieval.hpp"
+#include "couplet/eval/zero_shot.hpp"
+#include "couplet/io/json.hpp"
+#include "couplet/train/embedding.hpp"
+
+namespace couplet::inline COUPLET_ABI::train {
+
+/// Recall at 1, 5 and 10 in percent.
+struct Recalls {
+  double at_1 = 0, at_5 = 0, at_10 = 0;
+};
+
+struct Evaluation {
+  Index images = 0;
+  Index texts = 0;
+  Recalls image_to_text = {}, text_to_image = {};
+  Index labelled = 0;  ///< images with a label; 0: no zero-shot accuracy
+  Index classes = 0;
+  double top1 = 0, top5 = 0;  ///< percent
+  std::vector<data::UnreadableSample> unreadable = {};
+
+  /// The mean of R@1 both ways: what "best" means for checkpoints.
+  [[nodiscard]] double score() const { return (image_to_text.at_1 + text_to_image.at_1) / 2; }
+};
+
+struct EvaluationOptions {
+  std::vector<std::string> class_names;  ///< empty: those of the data set
+  std::vector<std::string> templates;    ///< empty: eval::default_templates()
+  std::function<void(Index done, Index total)> on_progress = [](Index, Index) {};
+};
+
+namespace detail {
+
+inline Recalls percent(const eval::RetrievalMetrics& metrics) {
+  return {100 * metrics.recall_at_1, 100 * metrics.recall_at_5, 100 * metrics.recall_at_10};
+}
+
+inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Dataset& dataset,
+                               const ImageEmbeddings& images, Evaluation& result) {
+  std::vector<std::string> captions;
+  std::vector<Index> image_of_text;
+  for (std::size_t i = 0; i < images.indices.size(); ++i) {
+    std::vector<std::string> own = dataset.annotation(images.indices[i]).captions;
+    if (own.empty()) return;  // retrieval is defined where every image has a caption
+    for (std::string& caption : own) {
+      captions.push_back(std::move(caption));
+      image_of_text.push_back(static_cast<Index>(i));
+    }
+  }
+  result.texts = static_cast<Index>(captions.size());
+  const Tensor<float, 2> texts = bundle.encode_text(captions);
+  Workspace workspace;
+  const eval::Retrieval found = eval::retrieval<float>(images.embeds, texts, image_of_text, workspace);
+  result.image_to_text = percent(found.image_to_text);
+  result.text_to_image = percent(found.text_to_image);
+}
+
+inline void evaluate_classes(const Pretrained<float>& bundle, const data::Dataset& dataset,
+                             const ImageEmbeddings& images, const EvaluationOptions& options, Evaluation& result) {
+  const std::vector<std::string> names = options.class_names.empty() ? dataset.class_names() : options.class_names;
+  if (names.empty()) return;
+  const ZeroShotClassifier<float> classifier(bundle, names,
+                                             options.templates.empty() ? eval::default_templates() : options.templates);
+  result.classes = classifier.size();
+  eval::TopKAccuracy accuracy;
+  for (std::size_t i = 0; i < images.indices.size(); ++i) {
+    const std::optional<std::int64_t> label = dataset.annotation(images.indices[i]).label;
+    if (!label) continue;
+    const Index row = static_cast<Index>(i);
+    const Tensor<float, 2> logits = classifier.logits(images.embeds.view().slice(row, row + 1));
+    accuracy.add(logits.view(), std::span(&*label, 1));
+  }
+  result.labelled = accuracy.count();
+  result.top1 = 100 * accuracy.top1();
+  result.top5 = 100 * accuracy.top5();
+}
+
+}  // namespace detail
+
+/// Embeds the whole data set once and measures what its annotations allow.
+inline Evaluation evaluate(const Pretrained<float>& bundle, const data::Dataset& dataset,
+                           const EvaluationOptions& options = {}) {
+  const ImageEmbeddings images =
+      embed_images(bundle, dataset, Normalize::yes, bundle.transform.decode_options(), options.on_progress);
+  Evaluation result{.images = images.embeds.extent(0), .unreadable = images.unreadable};
+  if (result.images == 0) return result;
+  detail::evaluate_retrieval(bundle, dataset, images, result);
+  detail::evaluate_classes(bundle, dataset, images, options, result);
+  return result;
+}
+
+/// {"images", "image_to_text": {"R@1", "R@5", "R@10"}, "text_to_image": {...}, "top1", "top5"}, in percent.
+inline void write_json(io::JsonWriter& json, const Evaluation& evaluation) {
+  const auto recalls = [&](const char* key, const Recalls& r) {
+    json.key(key).begin_object().key("R@1").value(r.at_1).key("R@5").value(r.at_5);
+    json.key("R@10").value(r.at_10).end_object();
+  };
+  json.begin_object().key("images").value(evaluation.images);
+  if (evaluation.texts > 0) {
+    recalls("image_to_text", evaluation.image_to_text);
+    recalls("text_to_image", evaluation.text_to_image);
+  }
+  if (evaluation.labelled > 0) json.key("top1").value(evaluation.top1).key("top5").value(evaluation.top5);
+  json.end_object();
+}
+
+}  // namespace couplet::inline COUPLET_ABI::train

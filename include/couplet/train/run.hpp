@@ -1,0 +1,220 @@
+#pragma once
+/// A whole training run: batches, steps, evaluation after epochs, checkpoints, log, resume.
+///
+/// Files under `out`:
+///   config.json, model.safetensors, ...   the last state, as a model directory
+///   checkpoints/last.safetensors          what --resume goes on from
+///   checkpoints/best/                     the model directory with the highest mean of R@1 both ways
+///   log.jsonl                             one line per step and per evaluation
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "couplet/data/loader.hpp"
+#include "couplet/pretrained/pretrained.hpp"
+#include "couplet/train/evaluation.hpp"
+#include "couplet/train/run_log.hpp"
+#include "couplet/train/run_options.hpp"
+
+namespace couplet::inline COUPLET_ABI::train {
+
+/// Where a run stands, for a progress bar.
+struct RunStatus {
+  std::int64_t step = 0;
+  std::int64_t total_steps = 0;
+  std::int64_t epoch = 0;  ///< from 0
+  double pairs_per_second = 0;
+  double data_wait = 0;  ///< share of the time spent waiting for batches
+  double seconds_left = 0;
+};
+
+/// What a program wants to hear; the library prints nothing.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void on_start(const RunStatus&) {}
+  virtual void on_step(const StepReport&, const RunStatus&) {}
+  virtual void on_evaluation(const Evaluation&, const RunStatus&) {}
+  /// A true answer saves and ends the run after the current step.
+  virtual bool stop_requested() { return false; }
+};
+
+struct RunResult {
+  std::int64_t step = 0;
+  bool finished = false;  ///< false: stopped before the last step
+  double last_loss = 0;
+  double best_score = -1;  ///< highest mean of R@1 both ways; -1: never evaluated
+  std::vector<data::UnreadableSample> unreadable = {};
+};
+
+/// Trains `bundle` in place. The data sets yield captions; the bundle's tokenizer and transform turn them into batches.
+class TrainingRun {
+ public:
+  TrainingRun(Pretrained<float>& bundle, std::shared_ptr<const data::Dataset> train_data,
+              std::shared_ptr<const data::Dataset> val_data, const RunOptions& options)
+      : bundle_(bundle), train_data_(std::move(train_data)), val_data_(std::move(val_data)), options_(options) {
+    if (!bundle.tokenizer) fail("train", "the model has no tokenizer");
+    if (options.batch_size < 1) fail("train", "batch_size must be at least 1");
+    if (options.lock_image && options.lock_text) fail("train", "both towers are locked: there is nothing to train");
+    batches_per_epoch_ = train_data_->size() / options.batch_size;
+    if (batches_per_epoch_ < 1) {
+      fail("train", "the data set has " + std::to_string(train_data_->size()) + " samples, fewer than one batch of " +
+                        std::to_string(options.batch_size));
+    }
+    total_steps_ = options.steps > 0 ? options.steps : options.epochs * batches_per_epoch_;
+    if (total_steps_ < 1) fail("train", "the run has no steps: give epochs or steps");
+  }
+
+  RunResult run(RunObserver& observer) {
+    nn::set_trainable(bundle_.model.visual, !options_.lock_image);
+    nn::set_trainable(bundle_.model.text, !options_.lock_text);
+    Trainer<float> trainer(bundle_.model, trainer_options());
+    const std::string run_line = fingerprint(options_, train_data_->size(), nn::count_parameters(bundle_.model));
+    std::filesystem::create_directories(checkpoint_directory());
+    if (options_.resume && std::filesystem::exists(last_checkpoint())) trainer.load(last_checkpoint(), run_line);
+    RunLog log(options_.out + "/log.jsonl", trainer.progress.step);
+
+    Progress& progress = trainer.progress;
+    const data::LoaderPosition start{static_cast<std::uint64_t>(progress.epoch),
+                                     static_cast<std::uint64_t>(progress.batch)};
+    data::Loader loader(train_data_, preprocess(), loader_options(), start);
+    RunResult result{.best_score = progress.best_score};
+    begin_clock(progress.step);
+    observer.on_start(status(progress));
+    data::Batch batch;
+    while (progress.step < total_steps_ && !stop(progress, observer)) {
+      const Clock::time_point waiting = Clock::now();
+      if (!loader.next(batch)) break;
+      waited_ += seconds(Clock::now() - waiting);
+      const StepReport report = train_on(trainer, batch);
+      const data::LoaderPosition next = loader.position();
+      progress.epoch = static_cast<std::int64_t>(next.epoch);
+      progress.batch = static_cast<std::int64_t>(next.batch);
+      result.last_loss = report.loss;
+      const RunStatus now = status(progress);
+      log.write(step_line(report, now));
+      observer.on_step(report, now);
+      const bool last = progress.step == total_steps_;
+      if (next.batch == 0 || last) end_of_epoch(trainer, run_line, last, log, observer);
+    }
+    if (progress.step < total_steps_) save(trainer, run_line);
+    result.step = progress.step;
+    result.finished = progress.step == total_steps_;
+    result.best_score = progress.best_score;
+    result.unreadable = loader.unreadable();
+    return result;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+  [[nodiscard]] std::string checkpoint_directory() const { return options_.out + "/checkpoints"; }
+  [[nodiscard]] std::string last_checkpoint() const { return checkpoint_directory() + "/last.safetensors"; }
+
+  [[nodiscard]] TrainerOptions trainer_options() const {
+    TrainerOptions o;
+    o.loss = options_.loss;
+    o.schedule = {.kind = options_.lr_scheduler, .base = options_.lr, .warmup = options_.warmup, .steps = total_steps_};
+    o.adamw = {.beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps, .weight_decay = options_.wd};
+    o.grad_clip_norm = options_.grad_clip_norm;
+    return o;
+  }
+
+  [[nodiscard]] data::Preprocess preprocess() const {
+    if (options_.crop_scale >= 1.0 && !options_.flip) return data::preprocess_val(bundle_.transform);
+    return data::preprocess_train(bundle_.transform,
+                                  {.seed = options_.seed, .scale = {options_.crop_scale, 1.0}, .flip = options_.flip});
+  }
+
+  [[nodiscard]] data::LoaderOptions loader_options() const {
+    data::LoaderOptions o;
+    o.batch_size = options_.batch_size;
+    o.seed = options_.seed;
+    o.workers = options_.workers;
+    o.cache_images = options_.cache_images;
+    return o;
+  }
+
+  StepReport train_on(Trainer<float>& trainer, const data::Batch& batch) const {
+    const tokenizers::TokenBatch tokens = (*bundle_.tokenizer)(batch.texts);
+    const TensorView<const std::int64_t, 2> ids(
+        tokens.ids.data(), {static_cast<Index>(batch.texts.size()), static_cast<Index>(tokens.context_length)});
+    return trainer.step(batch.images, ids);
+  }
+
+  bool stop(const Progress& progress, RunObserver& observer) const {
+    return (options_.stop_after > 0 && progress.step >= options_.stop_after) || observer.stop_requested();
+  }
+
+  void end_of_epoch(Trainer<float>& trainer, const std::string& run_line, bool last, RunLog& log,
+                    RunObserver& observer) {
+    Progress& progress = trainer.progress;
+    const auto due = [&](std::int64_t frequency) { return last || (frequency > 0 && progress.epoch % frequency == 0); };
+    if (val_data_ && due(options_.val_frequency)) {
+      const Evaluation evaluation = evaluate(bundle_, *val_data_);
+      log.write(evaluation_line(evaluation, progress));
+      if (evaluation.score() > progress.best_score) {
+        progress.best_score = evaluation.score();
+        progress.best_step = progress.step;
+        save_pretrained(bundle_, checkpoint_directory() + "/best");
+      }
+      observer.on_evaluation(evaluation, status(progress));
+    }
+    if (due(options_.save_frequency)) save(trainer, run_line);
+  }
+
+  void save(Trainer<float>& trainer, const std::string& run_line) {
+    trainer.save(last_checkpoint(), run_line);
+    save_pretrained(bundle_, options_.out);
+  }
+
+  void begin_clock(std::int64_t step) {
+    started_ = Clock::now();
+    first_step_ = step;
+    waited_ = 0;
+  }
+
+  [[nodiscard]] RunStatus status(const Progress& progress) const {
+    RunStatus now{.step = progress.step, .total_steps = total_steps_, .epoch = progress.epoch};
+    const double elapsed = seconds(Clock::now() - started_);
+    const auto done = static_cast<double>(progress.step - first_step_);
+    if (done <= 0 || elapsed <= 0) return now;
+    now.pairs_per_second = done * static_cast<double>(options_.batch_size) / elapsed;
+    now.data_wait = waited_ / elapsed;
+    now.seconds_left = elapsed / done * static_cast<double>(total_steps_ - progress.step);
+    return now;
+  }
+
+  [[nodiscard]] static std::string step_line(const StepReport& report, const RunStatus& now) {
+    io::JsonWriter json(0);
+    json.begin_object();
+    json.key("step").value(report.step).key("epoch").value(now.epoch).key("loss").value(report.loss);
+    json.key("lr").value(report.learning_rate).key("grad_norm").value(report.grad_norm);
+    json.key("logit_scale").value(report.logit_scale).key("logit_bias").value(report.logit_bias);
+    json.key("pairs_per_second").value(now.pairs_per_second).key("data_wait").value(now.data_wait).end_object();
+    return json.str();
+  }
+
+  [[nodiscard]] static std::string evaluation_line(const Evaluation& evaluation, const Progress& progress) {
+    io::JsonWriter json(0);
+    json.begin_object();
+    json.key("step").value(progress.step).key("epoch").value(progress.epoch).key("evaluation");
+    write_json(json, evaluation);
+    json.end_object();
+    return json.str();
+  }
+
+  Pretrained<float>& bundle_;
+  std::shared_ptr<const data::Dataset> train_data_, val_data_;
+  RunOptions options_;
+  std::int64_t batches_per_epoch_ = 0;
+  std::int64_t total_steps_ = 0;
+  Clock::time_point started_;
+  std::int64_t first_step_ = 0;
+  double waited_ = 0;
+};
+
+}  // namespace couplet::inline COUPLET_ABI::train
