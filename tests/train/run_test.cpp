@@ -1,0 +1,130 @@
+#include "couplet/train/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include "couplet/data/scenes.hpp"
+#include "support/expect_near.hpp"
+#include "support/small_bundle.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace {
+
+using namespace couplet;
+using train::RunOptions;
+using train::TrainingRun;
+
+std::shared_ptr<const data::Dataset> scenes(std::uint64_t seed, Index count) {
+  return std::make_shared<data::SceneDataset>(data::SceneOptions{.seed = seed, .count = count, .image_size = 32});
+}
+
+RunOptions options(const std::string& out) {
+  RunOptions o;
+  o.batch_size = 8;
+  o.epochs = 3;
+  o.lr = 1e-3;
+  o.warmup = 2;
+  o.grad_clip_norm = 1;
+  o.crop_scale = 0.8;
+  o.out = out;
+  return o;
+}
+
+struct Outcome {
+  Pretrained<float> bundle;
+  train::RunResult result;
+};
+
+Outcome run(const RunOptions& o, const std::shared_ptr<const data::Dataset>& val = nullptr, bool siglip = false) {
+  Outcome outcome{test::small_bundle(siglip), {}};
+  train::RunObserver silent;
+  outcome.result = TrainingRun(outcome.bundle, scenes(1, 36), val, o).run(silent);
+  return outcome;
+}
+
+TEST(TrainingRun, WritesAModelDirectoryCheckpointsAndALog) {
+  const test::TemporaryDirectory folder;
+  const Outcome outcome = run(options(folder.path()), scenes(2, 20));
+  EXPECT_TRUE(outcome.result.finished);
+  EXPECT_EQ(outcome.result.step, 12);  // 36 samples: 4 batches of 8 in each of 3 epochs
+  const Pretrained<float> last = load_pretrained(folder.path());
+  const auto images = test::random_images(2);
+  EXPECT_TRUE(test::same_bits(last.encode_image(images), outcome.bundle.encode_image(images)));
+  EXPECT_NO_THROW((void)load_pretrained(folder.path() + "/checkpoints/best"));
+  const std::string log = io::read_file(folder.path() + "/log.jsonl", 1U << 20U);
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 12 + 3);
+  EXPECT_GE(outcome.result.best_score, 0);
+}
+
+TEST(TrainingRun, StoppedAndResumedInTheMiddleOfAnEpochGivesTheSameBits) {
+  const test::TemporaryDirectory straight_folder;
+  const test::TemporaryDirectory stopped_folder;
+  const Outcome straight = run(options(straight_folder.path()));
+  RunOptions o = options(stopped_folder.path());
+  o.stop_after = 6;
+  const Outcome stopped = run(o);
+  EXPECT_FALSE(stopped.result.finished);
+  EXPECT_EQ(stopped.result.step, 6);
+  o.stop_after = 0;
+  o.resume = true;
+  o.workers = 2;
+  const ThreadLimit other_thread_count(1);
+  const Outcome resumed = run(o);
+  EXPECT_EQ(resumed.result.step, 12);
+  const auto file = [](const test::TemporaryDirectory& folder) {
+    return io::read_file(folder.path() + "/model.safetensors", 1U << 28U);
+  };
+  EXPECT_TRUE(file(straight_folder) == file(stopped_folder));
+  EXPECT_EQ(straight.result.last_loss, resumed.result.last_loss);
+}
+
+TEST(TrainingRun, ResumeRefusesOtherOptions) {
+  const test::TemporaryDirectory folder;
+  RunOptions o = options(folder.path());
+  o.stop_after = 2;
+  (void)run(o);
+  o.resume = true;
+  o.lr = 2e-3;
+  EXPECT_THROW((void)run(o), file_error);
+}
+
+TEST(TrainingRun, TrainsSiglipWithTheSigmoidLoss) {
+  const test::TemporaryDirectory folder;
+  RunOptions o = options(folder.path());
+  o.loss = train::LossKind::siglip;
+  const Outcome outcome = run(o, nullptr, true);
+  EXPECT_TRUE(outcome.result.finished);
+  EXPECT_EQ(load_pretrained(folder.path()).model.config().family, ClipConfig::Family::siglip);
+}
+
+TEST(TrainingRun, AnObserverCanStopIt) {
+  class Impatient final : public train::RunObserver {
+   public:
+    void on_step(const train::StepReport& report, const train::RunStatus& status) override {
+      EXPECT_EQ(report.step, status.step);
+      EXPECT_EQ(status.total_steps, 12);
+      last_ = report.step;
+    }
+    bool stop_requested() override { return last_ >= 3; }
+
+   private:
+    std::int64_t last_ = 0;
+  };
+  const test::TemporaryDirectory folder;
+  Pretrained<float> bundle = test::small_bundle();
+  Impatient observer;
+  const train::RunResult result = TrainingRun(bundle, scenes(1, 36), nullptr, options(folder.path())).run(observer);
+  EXPECT_EQ(result.step, 3);
+  EXPECT_FALSE(result.finished);
+}
+
+TEST(TrainingRun, RefusesRunsThatCannotBegin) {
+  Pretrained<float> bundle = test::small_bundle();
+  RunOptions o = options("unused");
+  EXPECT_THROW((TrainingRun(bundle, scenes(1, 7), nullptr, o)), std::invalid_argument);  // fewer than a batch
+  o.lock_image = o.lock_text = true;
+  EXPECT_THROW((TrainingRun(bundle, scenes(1, 36), nullptr, o)), std::invalid_argument);
+  bundle.tokenizer.reset();
+  EXPECT_THROW((TrainingRun(bundle, scenes(1, 36), nullptr, options("unused"))), std::invalid_argument);
+}
+
+}  // namespace
