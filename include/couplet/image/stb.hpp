@@ -41,7 +41,8 @@ inline void* allocate(std::size_t bytes) noexcept {
     budget.exhausted = true;
     return nullptr;
   }
-  auto* block = static_cast<unsigned char*>(std::calloc(1, bytes + prefix));
+  unsigned char* block = nullptr;
+  if (bytes < PTRDIFF_MAX - prefix) block = static_cast<unsigned char*>(std::calloc(1, bytes + prefix));
   if (block == nullptr) {
     budget.out_of_memory = true;
     return nullptr;
