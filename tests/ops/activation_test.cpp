@@ -72,6 +72,24 @@ TEST(Activation, IsAccurateForEveryWidthOnEveryLevel) {
   });
 }
 
+TEST(Activation, HasAccurateDerivativesOverTheWholeRange) {
+  Tensor<double, 2> x({1, 4001});
+  Tensor<double, 2> ones({1, 4001});
+  ones.fill(1);
+  for (Index i = 0; i < 4001; ++i) x(0, i) = static_cast<double>(i - 2000) / 128;  // exact in float
+  const auto x_float = test::converted<float>(x);
+  const auto ones_float = test::converted<float>(ones);
+  test::for_each_level([&](simd::Level) {
+    for (const Activation kind : kinds) {
+      Tensor<double, 2> dx({1, 4001});
+      Tensor<float, 2> dx_float({1, 4001});
+      ops::activation_backward<double>(kind, x, ones, dx);
+      ops::activation_backward<float>(kind, x_float, ones_float, dx_float);
+      EXPECT_LE(test::largest_error(dx_float, dx), 3e-7);
+    }
+  });
+}
+
 TEST(Activation, WorksInPlace) {
   const auto x = random_matrix<float>(5, 33, 1);
   const auto dy = random_matrix<float>(5, 33, 2);

@@ -50,6 +50,14 @@ struct Rows {
   Index count;
 };
 
+template <int vectors, class Lanes>
+COUPLET_FORCE_INLINE void add_sums(const Vec (&sums)[vectors], Lanes lanes, float* to) {
+  COUPLET_UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    lanes.store_to(to + v * width, add(lanes.load_or(to + v * width, 0.0F), sums[v]));
+  }
+}
+
 /// `vectors` vectors of columns that begin at column c.
 template <int vectors, class Lanes>
 COUPLET_FORCE_INLINE void parameters_of(const Rows& rows, Index c, Lanes lanes, float* dweight, float* dbias) {
@@ -70,13 +78,8 @@ COUPLET_FORCE_INLINE void parameters_of(const Rows& rows, Index c, Lanes lanes, 
         bias_sum[v] = add(bias_sum[v], dy);
       }
     }
-    COUPLET_UNROLL
-    for (int v = 0; v < vectors; ++v) {
-      float* const to_weight = dweight + c + v * width;
-      float* const to_bias = dbias + c + v * width;
-      if (dweight != nullptr) lanes.store_to(to_weight, add(lanes.load_or(to_weight, 0.0F), weight_sum[v]));
-      if (dbias != nullptr) lanes.store_to(to_bias, add(lanes.load_or(to_bias, 0.0F), bias_sum[v]));
-    }
+    if (dweight != nullptr) add_sums(weight_sum, lanes, dweight + c);
+    if (dbias != nullptr) add_sums(bias_sum, lanes, dbias + c);
   }
 }
 
