@@ -48,8 +48,7 @@ TEST(Merges, ReadsHeadersLineEndsAndHashes) {
 }
 
 TEST(Merges, NamesTheLineThatIsNotTwoTokens) {
-  for (const std::string bad :
-       {"ab", "a b c", "a  b", " a", "a ", "a\tb", "", std::string("a\0 b", 4).c_str(), "\xff a"}) {
+  for (const std::string bad : {"ab", "a b c", "a  b", " a", "a ", "a\tb", "", "\xff a"}) {
     const std::string error = file_error_of([&] { parse_merges("#version: 0.2\na b\n" + bad + "\nc d\n", "m.txt"); });
     EXPECT_NE(error.find("m.txt: line 3: expected two tokens"), std::string::npos) << bad;
   }

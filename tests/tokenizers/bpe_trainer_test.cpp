@@ -109,7 +109,8 @@ TEST(BpeTrainer, EqualsTheDefinitionOnRandomWords) {
 TEST(BpeTrainer, DoesNotDependOnTheOrderOfCaptions) {
   Captions captions;
   for (int k = 0; k < 400; ++k)
-    captions.push_back("a photo of " + std::to_string(k * 7919 % 1000) + " " + std::string(1 + k % 9, 'x') + "yz cats");
+    captions.push_back("a photo of " + std::to_string(k * 7919 % 1000) + " " +
+                       std::string(static_cast<std::size_t>(1 + k % 9), 'x') + "yz cats");
   const auto first = merges_of(train_bpe(captions, {.vocab_size = 560}));
   std::shuffle(captions.begin(), captions.end(), std::mt19937(1));
   EXPECT_EQ(merges_of(train_bpe(captions, {.vocab_size = 560})), first);

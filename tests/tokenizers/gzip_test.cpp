@@ -31,7 +31,7 @@ TEST(Gzip, RefusesDamageAndBombs) {
   for (std::size_t size = 2; size < packed.size(); ++size) {
     EXPECT_NE(file_error_of([&] { gunzip(packed.substr(0, size), 100, "f.gz"); }), "") << size;
   }
-  for (const std::size_t at : {10, 14, 21, 25}) {  // data, checksum, length
+  for (const std::size_t at : {10U, 14U, 21U, 25U}) {  // data, checksum, length
     std::string damaged = packed;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
     EXPECT_NE(file_error_of([&] { gunzip(damaged, 100, "f.gz"); }), "") << at;

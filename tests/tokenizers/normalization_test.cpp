@@ -6,7 +6,9 @@
 
 namespace {
 
-using couplet::tokenizers::nfc;
+using couplet::tokenizers::UnicodeVersion;
+
+std::u32string nfc(const std::u32string& text) { return couplet::tokenizers::nfc(text, UnicodeVersion::v14); }
 
 TEST(Nfc, ComposesAcrossTheCasesOfTheStandard) {
   const struct {
@@ -42,10 +44,19 @@ TEST(Nfc, ComposesAcrossTheCasesOfTheStandard) {
 TEST(Nfc, EveryHangulSyllableComesBack) {
   for (char32_t c = 0xac00; c < 0xd7a4; ++c) {
     std::u32string parts;
-    couplet::tokenizers::detail::append_decomposition(c, parts);
+    couplet::tokenizers::detail::append_decomposition(c, UnicodeVersion::v9, parts);
     ASSERT_GE(parts.size(), 2U);
     ASSERT_EQ(nfc(parts), std::u32string(1, c));
   }
+}
+
+TEST(Nfc, VersionsDifferInYoungMarks) {
+  const std::u32string marks = U"\u1ac4\ua8c4", pair = U"\U00011935\U00011930";  // classes 220 and 9 of Unicode 14
+  EXPECT_EQ(nfc(marks), U"\ua8c4\u1ac4");
+  EXPECT_EQ(couplet::tokenizers::nfc(marks, UnicodeVersion::v9), marks);
+  EXPECT_EQ(nfc(pair), U"\U00011938");
+  EXPECT_EQ(couplet::tokenizers::nfc(pair, UnicodeVersion::v9), pair);
+  EXPECT_EQ(couplet::tokenizers::nfc(U"\U00011938e\u0301", UnicodeVersion::v9), U"\U00011938\u00e9");
 }
 
 TEST(Nfc, SortsAMillionMarks) {

@@ -21,7 +21,7 @@ inline constexpr std::string_view clip_pattern_without_specials =
 
 /// NFC; each run of white space becomes one space; each code point is lowered alone.
 [[nodiscard]] inline std::u32string normalize_clip_text(std::u32string_view text) {
-  const std::u32string composed = nfc(std::u32string(text));
+  const std::u32string composed = nfc(std::u32string(text), UnicodeVersion::v9);
   std::u32string out;
   out.reserve(composed.size());
   bool in_space = false;

@@ -2,7 +2,8 @@
 /// Unicode normalization form C: canonical decomposition, canonical order, canonical composition.
 ///
 /// Unicode Standard Annex 15; Hangul syllables by the arithmetic of The Unicode Standard, section 3.12. Linear in the
-/// length of the text but for the sorting of runs of combining marks (n log n).
+/// length of the text but for the sorting of runs of combining marks (n log n). Versions differ in 98 marks and one
+/// composition; Hugging Face's tokenizers have the tables of Unicode 9, Python 3.11 those of 14.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +14,11 @@
 
 #include "couplet/config.hpp"
 #include "couplet/tokenizers/normalization_tables.hpp"
+#include "couplet/tokenizers/unicode.hpp"
 
 namespace couplet::inline COUPLET_ABI::tokenizers {
+
+enum class UnicodeVersion { v9, v14 };
 
 namespace detail {
 
@@ -22,12 +26,18 @@ namespace detail {
 inline constexpr char32_t hangul_s = 0xac00, hangul_l = 0x1100, hangul_v = 0x1161, hangul_t = 0x11a7;
 inline constexpr char32_t hangul_ls = 19, hangul_vs = 21, hangul_ts = 28;
 
+/// Whether a version has a class, a decomposition or a composition for c if Unicode 14 has one.
+inline bool known_to(UnicodeVersion version, char32_t c) {
+  return version == UnicodeVersion::v14 || !inside(after_unicode_9_edges, c);
+}
+
 /// Canonical_Combining_Class.
-inline std::uint32_t combining_class(char32_t c) {
+inline std::uint32_t combining_class(char32_t c, UnicodeVersion version) {
   if (c < 0x300) return 0;
   const auto* range = std::lower_bound(std::begin(combining_ranges), std::end(combining_ranges), c,
                                        [](const CombiningRange& r, char32_t value) { return r.last < value; });
-  return range != std::end(combining_ranges) && c >= range->first ? range->combining_class : 0;
+  const bool found = range != std::end(combining_ranges) && c >= range->first && known_to(version, c);
+  return found ? range->combining_class : 0;
 }
 
 /// The code point that c alone stands for; c itself if there is none.
@@ -42,8 +52,8 @@ inline char32_t single_decomposition(char32_t c) {
 }
 
 /// Appends the full canonical decomposition of c.
-inline void append_decomposition(char32_t c, std::u32string& out) {
-  if (c < 0xc0) {
+inline void append_decomposition(char32_t c, UnicodeVersion version, std::u32string& out) {
+  if (c < 0xc0 || !known_to(version, c)) {
     out += c;
     return;
   }
@@ -70,7 +80,7 @@ inline void append_decomposition(char32_t c, std::u32string& out) {
 }
 
 /// The code point that two neighbours compose to; 0 if none.
-inline char32_t composition(char32_t first, char32_t second) {
+inline char32_t composition(char32_t first, char32_t second, UnicodeVersion version) {
   using Entry = std::pair<std::uint64_t, char32_t>;  // (first << 32 | second, composed)
   static const std::vector<Entry> table = [] {
     std::vector<Entry> all;
@@ -91,16 +101,16 @@ inline char32_t composition(char32_t first, char32_t second) {
   }
   const std::uint64_t key = std::uint64_t{first} << 32 | second;
   const auto found = std::lower_bound(table.begin(), table.end(), Entry{key, 0});
-  return found != table.end() && found->first == key ? found->second : 0;
+  return found != table.end() && found->first == key && known_to(version, found->second) ? found->second : 0;
 }
 
 /// Sorts each run of combining marks by class, keeping the order of equals.
-inline void order_marks(std::u32string& text) {
+inline void order_marks(std::u32string& text, UnicodeVersion version) {
   std::vector<std::pair<std::uint32_t, char32_t>> run;  // (class, mark)
   for (std::size_t at = 0; at < text.size(); ++at) {
     run.clear();
     for (std::size_t k = at; k < text.size(); ++k) {
-      const std::uint32_t cls = combining_class(text[k]);
+      const std::uint32_t cls = combining_class(text[k], version);
       if (cls == 0) break;
       run.emplace_back(cls, text[k]);
     }
@@ -113,13 +123,13 @@ inline void order_marks(std::u32string& text) {
 }  // namespace detail
 
 /// NFC of a sequence of code points.
-[[nodiscard]] inline std::u32string nfc(std::u32string text) {
+[[nodiscard]] inline std::u32string nfc(std::u32string text, UnicodeVersion version) {
   // Below U+0300 nothing combines and nothing is decomposed for good.
   if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return text;
   std::u32string parts;
   parts.reserve(text.size());
-  for (const char32_t c : text) detail::append_decomposition(c, parts);
-  detail::order_marks(parts);
+  for (const char32_t c : text) detail::append_decomposition(c, version, parts);
+  detail::order_marks(parts, version);
 
   std::u32string& out = text;
   out.clear();
@@ -127,9 +137,9 @@ inline void order_marks(std::u32string& text) {
   bool any_starter = false;
   std::int64_t last = -1;  // class of the last mark after the starter; -1: none
   for (const char32_t c : parts) {
-    const auto cls = static_cast<std::int64_t>(detail::combining_class(c));
+    const auto cls = static_cast<std::int64_t>(detail::combining_class(c, version));
     if (any_starter && last < cls) {  // not blocked from the starter
-      if (const char32_t composed = detail::composition(out[starter], c); composed != 0) {
+      if (const char32_t composed = detail::composition(out[starter], c, version); composed != 0) {
         out[starter] = composed;
         continue;
       }

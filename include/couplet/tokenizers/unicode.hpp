@@ -43,6 +43,7 @@ inline char32_t next_code_point(std::string_view text, std::size_t& at) {
   return code;
 }
 
+/// Whether c is in the class with these edges.
 template <std::size_t N>
 bool inside(const std::uint32_t (&edges)[N], char32_t c) {
   const auto* above = std::upper_bound(std::begin(edges), std::end(edges), static_cast<std::uint32_t>(c));
