@@ -1,9 +1,12 @@
 #pragma once
-/// CLIP's tokenizer as Hugging Face's CLIPTokenizer computes it (transformers 5, tokenizers 0.23):
-///   1. the texts of added tokens (start, end, ...) are cut out of the raw text;
-///   2. every other part: NFC, white space, lower case (clip_text.hpp), words, byte pair encoding (bpe.hpp);
-///   3. start + ids + end; what is too long keeps its first ids and the end.
-/// There is no ftfy and no HTML unescaping in this dialect.
+/// CLIP's tokenizer in its two dialects, which share byte pair encoding (bpe.hpp) and the row: start + ids + end, of
+/// which a text that is too long keeps its first ids and the end.
+///   Hugging Face (CLIPTokenizer of transformers 5, tokenizers 0.23): the texts of added tokens (start, end, ...) are
+///   cut out of the raw text; every other part gets NFC, white space, lower case and is cut into words (clip_text.hpp).
+///   Padded with the end token (or what the files say). OpenAI and open_clip (SimpleTokenizer): the whole text is
+///   repaired, cleaned and cut into words (open_clip_text.hpp); words that are a special text become start and end.
+///   Padded with 0.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -19,9 +22,14 @@
 #include "couplet/tokenizers/added_tokens.hpp"
 #include "couplet/tokenizers/bpe.hpp"
 #include "couplet/tokenizers/clip_text.hpp"
+#include "couplet/tokenizers/open_clip_text.hpp"
 #include "couplet/tokenizers/unicode.hpp"
 
 namespace couplet::inline COUPLET_ABI::tokenizers {
+
+/// open_clip and openai differ in the texts that stand for start and end: <start_of_text> and <end_of_text>, or
+/// <|startoftext|> and <|endoftext|>.
+enum class ClipDialect { hugging_face, open_clip, openai };
 
 /// The special tokens by text, and the length of a padded row.
 struct ClipTokenizerOptions {
@@ -70,24 +78,11 @@ class ClipTokenizer {
     if (max_length < 2) fail("tokenizer", "expected room for two ids or more, found " + std::to_string(max_length));
     const std::size_t room = max_length - 1;  // before the end token
     ids.assign(1, start_);
-    ByteLevelBpe::Scratch scratch;
-    std::string bytes;
-    const auto word = [&](std::u32string_view w) {
-      bytes.clear();
-      for (const char32_t c : w) append_utf8(c, bytes);
-      bpe_->encode_word(bytes, scratch, ids);
-      return ids.size() <= room;
-    };
-    const auto normalized_part = [&](std::u32string_view part, std::int64_t id) {
-      if (id >= 0) ids.push_back(id);
-      if (id < 0) for_each_clip_word(part, word);
-      return ids.size() <= room;
-    };
-    cutters_->raw.cut(decode_utf8(text), [&](std::u32string_view part, std::int64_t id) {
-      if (id >= 0) ids.push_back(id);
-      if (id < 0) cutters_->normalized.cut(normalize_clip_text(part), normalized_part);
-      return ids.size() <= room;
-    });
+    if (dialect_ == ClipDialect::hugging_face) {
+      append_hugging_face(decode_utf8(text), room, ids);
+    } else {
+      append_open_clip(decode_utf8(text), room, ids);
+    }
     const bool truncated = ids.size() > room;
     if (truncated) ids.resize(room);
     ids.push_back(end_);
@@ -115,11 +110,21 @@ class ClipTokenizer {
     return copy;
   }
 
-  /// Such as: CLIP byte-level BPE, Hugging Face dialect; 49408 tokens, context length 77, padded with 49407
+  /// The same vocabulary with the rules of another dialect, which pads as that does: with the end token or with id 0.
+  [[nodiscard]] ClipTokenizer with_dialect(ClipDialect dialect, OpenClipClean clean = OpenClipClean::lower) const {
+    ClipTokenizer copy = *this;
+    copy.dialect_ = dialect;
+    copy.clean_ = clean;
+    if (dialect != dialect_) copy.pad_ = dialect == ClipDialect::hugging_face ? end_ : 0;
+    return copy;
+  }
+
+  /// Such as: CLIP byte-level BPE, Hugging Face dialect (NFC, lower case); 49408 tokens, context length 77, padded with
+  /// 49407
   [[nodiscard]] std::string describe() const {
-    return "CLIP byte-level BPE, Hugging Face dialect (NFC, lower case); " + std::to_string(vocab_size()) +
-           " tokens, context length " + std::to_string(context_length_) + ", padded with " + std::to_string(pad_) +
-           " \"" + printable(bpe_->token(pad_)) + "\"";
+    return "CLIP byte-level BPE, " + dialect_name() + "; " + std::to_string(vocab_size()) + " tokens, context length " +
+           std::to_string(context_length_) + ", padded with " + std::to_string(pad_) + " \"" +
+           printable(bpe_->token(pad_)) + "\"";
   }
 
   [[nodiscard]] std::int64_t context_length() const { return context_length_; }
@@ -127,6 +132,7 @@ class ClipTokenizer {
   [[nodiscard]] std::int64_t bos_token_id() const { return start_; }
   [[nodiscard]] std::int64_t eos_token_id() const { return end_; }
   [[nodiscard]] std::int64_t pad_token_id() const { return pad_; }
+  [[nodiscard]] ClipDialect dialect() const { return dialect_; }
   [[nodiscard]] const ByteLevelBpe& bpe() const { return *bpe_; }
   /// All tokens that are cut out of texts; start, end and pad are among them.
   [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return cutters_->tokens; }
@@ -153,6 +159,50 @@ class ClipTokenizer {
     return length;
   }
 
+  /// Appends the ids of words until there are more than `room`.
+  [[nodiscard]] auto word_encoder(std::size_t room, std::vector<std::int64_t>& ids) const {
+    return
+        [this, room, &ids, scratch = ByteLevelBpe::Scratch(), bytes = std::string()](std::u32string_view word) mutable {
+          bytes.clear();
+          for (const char32_t c : word) append_utf8(c, bytes);
+          bpe_->encode_word(bytes, scratch, ids);
+          return ids.size() <= room;
+        };
+  }
+
+  void append_hugging_face(std::u32string_view text, std::size_t room, std::vector<std::int64_t>& ids) const {
+    auto word = word_encoder(room, ids);
+    const auto normalized_part = [&](std::u32string_view part, std::int64_t id) {
+      if (id >= 0) ids.push_back(id);
+      if (id < 0) for_each_clip_word(part, word);
+      return ids.size() <= room;
+    };
+    cutters_->raw.cut(text, [&](std::u32string_view part, std::int64_t id) {
+      if (id >= 0) ids.push_back(id);
+      if (id < 0) cutters_->normalized.cut(normalize_clip_text(part), normalized_part);
+      return ids.size() <= room;
+    });
+  }
+
+  void append_open_clip(std::u32string_view text, std::size_t room, std::vector<std::int64_t>& ids) const {
+    const bool openai = dialect_ == ClipDialect::openai;
+    const std::u32string_view start = openai ? U"<|startoftext|>" : U"<start_of_text>";
+    const std::u32string_view end = openai ? U"<|endoftext|>" : U"<end_of_text>";
+    auto encode_word = word_encoder(room, ids);
+    for_each_open_clip_word(clean_open_clip_text(text, clean_), start, end, [&](std::u32string_view word) {
+      if (word != start && word != end) return encode_word(word);
+      ids.push_back(word == start ? start_ : end_);
+      return ids.size() <= room;
+    });
+  }
+
+  [[nodiscard]] std::string dialect_name() const {
+    if (dialect_ == ClipDialect::hugging_face) return "Hugging Face dialect (NFC, lower case)";
+    const std::string name = dialect_ == ClipDialect::openai ? "OpenAI dialect" : "open_clip dialect";
+    const char* const cleaning[] = {"lower case", "lower case without punctuation", "white space"};  // as OpenClipClean
+    return name + " (repaired as ftfy does but for mojibake, HTML, " + cleaning[static_cast<int>(clean_)] + ")";
+  }
+
   /// Bytes for the characters of the byte alphabet, other characters as they are, a space for "</w>".
   static void append_token_text(std::string_view token, std::string& text) {
     const bool word_end = token.size() > end_of_word.size() && token.ends_with(end_of_word);
@@ -170,6 +220,8 @@ class ClipTokenizer {
   std::shared_ptr<const Cutters> cutters_;
   std::int64_t start_, end_, pad_;
   std::int64_t context_length_;
+  ClipDialect dialect_ = ClipDialect::hugging_face;
+  OpenClipClean clean_ = OpenClipClean::lower;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::tokenizers

@@ -87,6 +87,10 @@ class Tokenizer {
   [[nodiscard]] Tokenizer with_context_length(std::int64_t length) const {
     return std::visit([length](const auto& rules) { return Tokenizer(rules.with_context_length(length)); }, rules_);
   }
+  /// The same vocabulary in another dialect of CLIP's: what open_clip and OpenAI models want (see clip_tokenizer.hpp).
+  [[nodiscard]] Tokenizer with_dialect(ClipDialect dialect, OpenClipClean clean = OpenClipClean::lower) const {
+    return std::visit([&](const auto& rules) { return Tokenizer(rules.with_dialect(dialect, clean)); }, rules_);
+  }
   /// The text of ids, without start, end and padding; what encoding changed (case, spaces) stays changed.
   [[nodiscard]] std::string decode(std::span<const std::int64_t> ids) const {
     return std::visit([ids](const auto& rules) { return rules.decode(ids); }, rules_);
