@@ -23,3 +23,29 @@ esac
 # A folder that has the tests keeps them: CMake would delete what it no longer builds.
 if [ -e "$root/build/CMakeCache.txt" ]; then set --; else set -- -DCOUPLET_TESTS=OFF -DCOUPLET_BENCHMARKS=OFF; fi
 "$root/cmake/build.sh" release build "$jobs" couplet_examples -DCOUPLET_EXAMPLES=ON "$@"
+
+bin=$root/build/examples
+demo=$root/build/demo
+mkdir -p "$demo"
+
+echo
+echo "Training a small model from scratch on generated scenes (about four minutes) ..."
+"$bin/train" --data scenes:40000 --val-data scenes:960 --model-config tiny-48 --batch 128 --epochs 4 --lr 1e-3 \
+  --warmup 50 --grad-clip-norm 1 --seed 1 --out "$demo/model"
+
+echo
+echo "Classifying and searching scenes it has not seen ..."
+"$bin/demo_report" --model "$demo/model" --out "$demo/report.html" --pictures "$demo/pictures"
+"$bin/search" --model "$demo/model" --index "$demo/pictures.safetensors" build "$demo/pictures"
+"$bin/search" --model "$demo/model" --index "$demo/pictures.safetensors" query "a red circle" --top 5
+
+cat <<TXT
+
+Open $demo/report.html in a browser. Then try, with pictures of your own or with those in build/demo/pictures:
+
+  $bin/zero_shot --model $demo/model --labels "red circle,blue square,green star" --template "a {}" $demo/pictures
+  $bin/search --model $demo/model --index photos.safetensors build YOUR_PICTURES
+  $bin/search --model $demo/model --index photos.safetensors query "a yellow ring" --html found.html
+
+This model knows coloured shapes only. For photographs give --model a CLIP or SigLIP directory in the Hugging Face layout.
+TXT
