@@ -12,6 +12,7 @@
 #include "couplet/ops/matmul.hpp"
 #include "couplet/ops/operand.hpp"
 #include "couplet/ops/row_blocks.hpp"
+#include "couplet/simd/reduce.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops {
 
