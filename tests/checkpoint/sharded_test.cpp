@@ -172,6 +172,7 @@ TEST_F(ShardedTest, FollowsTheLinksOfTheHuggingFaceCache) {
   const TemporaryDirectory cache;
   const std::string snapshot = cache.path("models--x/snapshots/0123");
   fs::create_directories(snapshot);
+  fs::create_directories(cache.path("models--x/elsewhere"));
   fs::create_directories(cache.path("models--x/blobs"));
   fs::create_directories(cache.path("models--y/blobs"));
   fs::copy(path("1.safetensors"), snapshot);
@@ -180,6 +181,10 @@ TEST_F(ShardedTest, FollowsTheLinksOfTheHuggingFaceCache) {
   fs::copy(path("2.safetensors"), cache.path("models--y/blobs/abc"));
   fs::create_symlink("../../blobs/abc", snapshot + "/2.safetensors");
   EXPECT_NE(open_checkpoint(snapshot).find("c"), nullptr);
+  fs::copy(snapshot, cache.path("models--x/elsewhere/0123"),
+           fs::copy_options::copy_symlinks | fs::copy_options::recursive);
+  EXPECT_NE(file_error_of([&] { (void)open_checkpoint(cache.path("models--x/elsewhere/0123")); }).find("leaves its"),
+            std::string::npos);
   fs::remove(snapshot + "/2.safetensors");
   fs::create_symlink("../../../models--y/blobs/abc", snapshot + "/2.safetensors");  // of another model
   EXPECT_NE(file_error_of([&] { (void)open_checkpoint(snapshot); }).find("leaves its folder"), std::string::npos);

@@ -47,6 +47,16 @@ TEST(InputFile, ReportsAFileCutShortWhileItIsRead) {
             folder.path("f") + ": expected 7 bytes at byte 3, but the file ends at byte 5");
 }
 
+TEST(InputFile, KeepsToTheSizeItHadWhenItWasOpened) {
+  const TemporaryDirectory folder;
+  write_file(folder.path("f"), "0123456789");
+  const InputFile file(folder.path("f"));
+  std::filesystem::resize_file(folder.path("f"), 20);
+  char out[16] = {};
+  EXPECT_EQ(file_error_of([&] { file.read_at(7, out, 4); }),
+            folder.path("f") + ": expected 4 bytes at byte 7, but the file ends at byte 10");
+}
+
 TEST(InputFile, FollowsALinkAndSurvivesTheRemovalOfItsName) {
   const TemporaryDirectory folder;
   write_file(folder.path("f"), "0123456789");

@@ -236,8 +236,8 @@ inline void parse_json_events(std::string_view text, const std::string& source, 
     detail::SaxAdapter adapter(visitor, limits);
     const bool good = nlohmann::json::sax_parse(detail::CountingIterator(begin, &seen),
                                                 detail::CountingIterator(begin + text.size(), &seen), &adapter);
-    if (good && seen == begin + text.size()) return;
-    why = adapter.refusal().empty() ? "text after the value" : adapter.refusal();
+    if (good) return;
+    why = adapter.refusal();
   } catch (const JsonVisitor::Rejection& rejection) {
     why = rejection.what();
   } catch (const file_error&) {
