@@ -102,5 +102,20 @@ TEST(Reduce, AddsNothingOutsideOfTheVector) {
   });
 }
 
+TEST(Reduce, SubtractsAndDivides) {
+  test::for_each_level([](simd::Level) {
+    for (Index n = 1; n <= 67; ++n) {
+      GuardedMatrix<float> out(1, n);
+      const auto x = random_vector<float>(n, 1);
+      const auto y = random_vector<float>(n, 2);
+      simd::reduce_kernels().subtract_and_divide(x.data(), 0.75F, y.data(), 3.0F, n, out.view().data());
+      Tensor<double, 1> expected({n});
+      for (Index i = 0; i < n; ++i) expected[i] = (static_cast<double>(x[i]) - 0.75 * static_cast<double>(y[i])) / 3;
+      ASSERT_TRUE(test::near_relative_to_max(out.values(), expected, 2e-7));
+      ASSERT_TRUE(out.intact());
+    }
+  });
+}
+
 }  // namespace
 }  // namespace couplet

@@ -20,6 +20,17 @@ std::common_type_t<T, double> wide_dot(TensorView<const T, 1> x, TensorView<cons
   return sum;
 }
 
+/// out = (x - factor y) / divisor; out may be x or y.
+template <class T>
+void subtract_and_divide(TensorView<const T, 1> x, T factor, TensorView<const T, 1> y, T divisor,
+                         TensorView<T, 1> out) {
+  if constexpr (std::is_same_v<T, float>) {
+    simd::reduce_kernels().subtract_and_divide(x.data(), factor, y.data(), divisor, x.extent(0), out.data());
+  } else {
+    for (Index c = 0; c < x.extent(0); ++c) out[c] = (x[c] - factor * y[c]) / divisor;
+  }
+}
+
 }  // namespace detail
 
 /// x, y: (N, C); y may be x.   norms: (N), the divisors, saved for the backward pass; an empty view when there is none.
@@ -32,7 +43,7 @@ void l2_normalize_forward(TensorView<const T, 2> x, TensorView<T, 2> y, TensorVi
   parallel_row_blocks(x.extent(0), x.extent(1), [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       const T norm = std::max(static_cast<T>(std::sqrt(detail::wide_dot(x[r], x[r]))), eps);
-      for (Index c = 0; c < x.extent(1); ++c) y(r, c) = x(r, c) / norm;
+      detail::subtract_and_divide(x[r], T(0), x[r], norm, y[r]);
       if (!norms.empty()) norms[r] = norm;
     }
   });
@@ -52,7 +63,7 @@ void l2_normalize_backward(TensorView<const T, 2> dy, TensorView<const T, 2> y, 
     for (Index r = begin; r < end; ++r) {
       const bool has_length = detail::wide_dot(y[r], y[r]) > T(0.999L);
       const T radial = has_length ? static_cast<T>(detail::wide_dot(y[r], dy[r])) : T(0);
-      for (Index c = 0; c < y.extent(1); ++c) dx(r, c) = (dy(r, c) - radial * y(r, c)) / norms[r];
+      detail::subtract_and_divide(dy[r], radial, y[r], norms[r], dx[r]);
     }
   });
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// Sums: over columns of a matrix, and of products in double.
+/// Sums: over columns of a matrix, and of products in double; and the simplest operations on rows.
 ///
 /// The kernel body (kernels/reduce.inl) also holds the loops over vectors with a masked tail that the other
 /// row-by-row families (layer_norm, softmax, activation, contrastive, adamw) are written with.
@@ -15,6 +15,8 @@ struct ReduceKernels {
   double (*dot)(const float* x, const float* y, Index n);
   /// y_i += x_i
   void (*add)(const float* x, Index n, float* y);
+  /// out_i = (x_i - factor y_i) / divisor; out may be x or y.
+  void (*subtract_and_divide)(const float* x, float factor, const float* y, float divisor, Index n, float* out);
 };
 
 const ReduceKernels& reduce_kernels(Level level);

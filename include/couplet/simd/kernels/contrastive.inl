@@ -31,9 +31,12 @@ inline void row_statistics(const float* s, Index stride, Index rows, Index colum
     const Vec shift = set1(-new_maximum);
     const float total = sum_over(
         columns, [=](Index c, auto lanes) { return exp(fma(factor, lanes.load_or(s + c, far_below), shift)); });
-    const float before = sum_of_exp[r];
-    const float kept = before > 0 ? before * first(exp(set1(maximum[r] - new_maximum))) : 0.0F;
-    sum_of_exp[r] = kept + total;
+    if (sum_of_exp[r] > 0) {
+      const Vec kept = exp(sub(set1(maximum[r]), set1(new_maximum)));
+      sum_of_exp[r] = first(fma(set1(sum_of_exp[r]), kept, set1(total)));
+    } else {
+      sum_of_exp[r] = total;
+    }
     maximum[r] = new_maximum;
   }
 }

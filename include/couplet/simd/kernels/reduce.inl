@@ -120,6 +120,15 @@ inline void add_to(const float* x, Index n, float* y) {
   });
 }
 
+inline void subtract_and_divide(const float* x, float factor, const float* y, float divisor, Index n, float* out) {
+  const Vec f = set1(factor);
+  const Vec d = set1(divisor);
+  for_each_vector(n, [=](Index c, auto lanes) {
+    lanes.store_to(out + c, div(fnma(f, lanes.load_or(y + c, 0.0F), lanes.load_or(x + c, 0.0F)), d));
+  });
+}
+
 }  // namespace reduce
 
-inline constexpr ReduceKernels reduce_kernels_table{&reduce::column_sums, &reduce::dot, &reduce::add_to};
+inline constexpr ReduceKernels reduce_kernels_table{&reduce::column_sums, &reduce::dot, &reduce::add_to,
+                                                    &reduce::subtract_and_divide};
