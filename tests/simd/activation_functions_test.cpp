@@ -1,5 +1,5 @@
 // Accuracy of exp and the activations on every level, against the standard library in double.
-#include "couplet/simd/activation_functions.hpp"
+#include "simd/vector_probe.hpp"  // first: it brings couplet/simd/activation_functions.hpp with the kernel bodies
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,6 @@
 #include <cmath>
 #include <vector>
 
-#include "simd/vector_probe.hpp"
 #include "support/levels.hpp"
 
 namespace couplet {

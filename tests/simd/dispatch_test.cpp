@@ -1,6 +1,6 @@
-// The vector wrapper of every level, lane by lane against the standard library. The same file is compiled by
-// tests/downstream-like builds with -O0, -march=native and -ffast-math; nothing here may depend on them.
-#include "couplet/simd/dispatch.hpp"
+// The vector wrapper of every level, lane by lane against the standard library. Nothing here may depend on -O0,
+// -march=native, -ffp-contract or -ffast-math: those builds run the same file.
+#include "simd/vector_probe.hpp"  // first: it brings couplet/simd/dispatch.hpp with the kernel bodies
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,6 @@
 #include <cmath>
 #include <vector>
 
-#include "simd/vector_probe.hpp"
 #include "support/levels.hpp"
 
 namespace couplet {

@@ -1,6 +1,7 @@
 #pragma once
 /// A kernel family for the tests: it applies one operation of the vector wrapper to lanes in memory. It shows how a
-/// family is added (see couplet/simd/dispatch.hpp); its body is compiled in the test, never shared.
+/// family is added (see couplet/simd/dispatch.hpp). Its body is compiled in the test, never shared, so this comes
+/// before every other header of simd.
 #undef COUPLET_SHARED_KERNELS
 #include "couplet/simd/activation_functions.hpp"
 
