@@ -24,12 +24,12 @@ std::uint32_t checksum(const SceneDataset& scenes) {
 }
 
 TEST(Scenes, AreTheSameBytesOnEveryMachine) {
-  EXPECT_EQ(checksum(SceneDataset({.seed = 1, .count = 64})), 2292105363U);
-  EXPECT_EQ(checksum(SceneDataset({.seed = 2, .count = 8, .image_size = 37, .pairs = ScenePairs::all})), 2050500044U);
+  EXPECT_EQ(checksum(SceneDataset({.seed = 1, .count = 64})), 1754491754U);
+  EXPECT_EQ(checksum(SceneDataset({.seed = 2, .count = 8, .image_size = 37, .pairs = ScenePairs::all})), 3505566975U);
   EXPECT_EQ(
       checksum(SceneDataset(
           {.seed = 3, .count = 64, .image_size = 32, .pairs = ScenePairs::held_out, .kinds = SceneKinds::single})),
-      63141490U);
+      2581586683U);
 }
 
 TEST(Scenes, DependOnSeedAndIndexAlone) {

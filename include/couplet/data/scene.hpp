@@ -63,7 +63,7 @@ inline SceneObject draw_object(Random& random, const std::vector<int>& pairs) {
 }
 
 inline void place_single(Random& random, SceneObject& object) {
-  object.radius = object.large ? draw(random, 1310, 1760) : draw(random, 620, 860);
+  object.radius = object.large ? draw(random, 1400, 1800) : draw(random, 800, 1000);
   const int room = object.radius + 100;
   object.x = draw(random, room, scene_units - room);
   object.y = draw(random, room, scene_units - room);
@@ -77,7 +77,7 @@ inline void place_copies(Random& random, std::vector<SceneObject>& objects, int 
   for (std::size_t i = 0; i < objects.size(); ++i) {
     std::swap(cells[i], cells[i + static_cast<std::size_t>(random.below(cells.size() - i))]);
     SceneObject& object = objects[i];
-    object.radius = object.large ? draw(random, 540, 640) : draw(random, 340, 420);
+    object.radius = object.large ? draw(random, 580, 650) : draw(random, 430, 500);
     object.angle = draw(random, 0, 4);
     const int free = 670 - object.radius;
     object.x = 683 + 1365 * (cells[i] % 3) + draw(random, -free, free);
@@ -91,7 +91,7 @@ inline void place_pair(Random& random, Scene& scene) {
   const int level = draw(random, 1500, scene_units - 1500);
   for (std::size_t i = 0; i < 2; ++i) {
     SceneObject& object = scene.objects[i];
-    object.radius = object.large ? draw(random, 760, 920) : draw(random, 420, 540);
+    object.radius = object.large ? draw(random, 820, 920) : draw(random, 580, 700);
     const int along = 1024 + 2048 * static_cast<int>(i) + draw(random, -90, 90);
     const int across = level + draw(random, -300, 300);
     object.x = scene.relation == SceneRelation::left_of ? along : across;
