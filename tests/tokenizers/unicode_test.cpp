@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "couplet/core/error.hpp"
 
@@ -51,8 +52,10 @@ TEST(Unicode, ThereAre25Spaces) {
   int count = 0;
   for (char32_t c = 0; c < 0x110000; ++c) count += is_space(c) ? 1 : 0;
   EXPECT_EQ(count, 25);
-  for (const char32_t c : {0x20, 0x09, 0x0d, 0x85, 0xa0, 0x3000}) EXPECT_TRUE(is_space(c)) << static_cast<unsigned>(c);
-  for (const char32_t c : {0x1c, 0x1f, 0x200b, 0x180e, 0xfeff}) EXPECT_FALSE(is_space(c)) << static_cast<unsigned>(c);
+  for (const char32_t c : std::u32string_view(U" \t\r\u0085\u00a0\u3000"))
+    EXPECT_TRUE(is_space(c)) << static_cast<unsigned>(c);
+  for (const char32_t c : std::u32string_view(U"\x1c\x1f\u200b\u180e\ufeff"))
+    EXPECT_FALSE(is_space(c)) << static_cast<unsigned>(c);
 }
 
 TEST(Unicode, LettersNumbersAndNeither) {
