@@ -11,7 +11,7 @@ namespace {
 
 TEST(RandomCrop, ByHand) {
   const RandomCropOptions square{.scale = {0.25, 0.25}, .ratio = {1.0, 1.0}};
-  const std::vector<double> low{0.5, 0.5, 0.0, 0.0}, high{0.5, 0.5, 0.999, 0.999};
+  const std::vector<double> low{0.5, 0.5, 0.001, 0.001}, high{0.5, 0.5, 0.999, 0.999};
   const Window first = random_crop_window({100, 100}, low, square), last = random_crop_window({100, 100}, high, square);
   EXPECT_EQ(first.height, 50);
   EXPECT_EQ(first.width, 50);
