@@ -60,6 +60,15 @@ TEST(Decode, ReadsItsOwnSmallJpeg) {
   EXPECT_EQ(color.pixels[2], 123);  // B = 118 + 1.772 * 3
 }
 
+TEST(Decode, ReusesMemory) {
+  for (const std::string& bytes :
+       {test::color_jpeg().bytes(), test::grey_jpeg().bytes(), encode_png(test::smooth_image(16, 16))}) {
+    const Image fresh = decode(bytes);
+    EXPECT_EQ(decode(bytes, {}, {}, std::vector<std::uint8_t>(5000, 7)), fresh);
+    EXPECT_EQ(decode(bytes, {}, {}, std::vector<std::uint8_t>(10, 7)), fresh);
+  }
+}
+
 TEST(Decode, TurnsPhotographsUprightOnlyWhenAsked) {
   test::JpegParts jpeg = test::grey_jpeg();
   jpeg.height = 8;

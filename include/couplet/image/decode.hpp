@@ -83,9 +83,10 @@ inline Image decode_jpeg_stb(Bytes file, const JpegFile& jpeg, std::string_view 
 
 inline namespace COUPLET_JPEG_ABI_ {
 
-inline Image decode_jpeg(Bytes file, const JpegFile& jpeg, std::string_view path) {
+inline Image decode_jpeg(Bytes file, const JpegFile& jpeg, std::string_view path,
+                         [[maybe_unused]] std::vector<std::uint8_t> storage) {
 #if defined(COUPLET_HAVE_LIBJPEG)
-  turbo::Samples samples = turbo::decode(file.first(jpeg.end), path);
+  turbo::Samples samples = turbo::decode(file.first(jpeg.end), path, std::move(storage));
   if (samples.width != jpeg.width || samples.height != jpeg.height)
     bad_image(path, "JPEG: the decoder found another size than the header");
   if (samples.channels == 3) return {samples.width, samples.height, std::move(samples.data)};
@@ -123,7 +124,10 @@ inline namespace COUPLET_JPEG_ABI_ {
 
 /// Decodes a PNG or JPEG file held in memory; the content decides, not a name. `path` is for messages.
 /// file_error: another type, damaged, over a limit. std::bad_alloc.
-inline Image decode(std::span<const std::uint8_t> file, const DecodeOptions& options = {}, std::string_view path = {}) {
+/// `storage` is memory to reuse, for instance the pixels of an image that is no longer needed: it saves the page faults
+/// of fresh memory (a third of the time of a large JPEG).
+inline Image decode(std::span<const std::uint8_t> file, const DecodeOptions& options = {}, std::string_view path = {},
+                    std::vector<std::uint8_t> storage = {}) {
   if (file.size() > options.limits.file_bytes)
     bad_image(path, "expected at most " + std::to_string(options.limits.file_bytes) + " bytes, found " +
                         std::to_string(file.size()));
@@ -134,7 +138,7 @@ inline Image decode(std::span<const std::uint8_t> file, const DecodeOptions& opt
   } else if (holds(file, 0, "\xff\xd8\xff")) {
     const JpegFile jpeg = check_jpeg(file, options.limits, path);
     orientation = exif_orientation(jpeg.exif);
-    image = detail::decode_jpeg(file, jpeg, path);
+    image = detail::decode_jpeg(file, jpeg, path, std::move(storage));
   } else {
     bad_image(path, "unsupported image type, expected PNG or JPEG, first bytes " + detail::first_bytes(file));
   }
@@ -143,12 +147,14 @@ inline Image decode(std::span<const std::uint8_t> file, const DecodeOptions& opt
   return options.apply_exif_orientation && orientation != 1 ? upright(image, orientation) : image;
 }
 
-inline Image decode(std::span<const std::byte> file, const DecodeOptions& options = {}, std::string_view path = {}) {
-  return decode({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options, path);
+inline Image decode(std::span<const std::byte> file, const DecodeOptions& options = {}, std::string_view path = {},
+                    std::vector<std::uint8_t> storage = {}) {
+  return decode({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options, path, std::move(storage));
 }
 
-inline Image decode(std::string_view file, const DecodeOptions& options = {}, std::string_view path = {}) {
-  return decode({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options, path);
+inline Image decode(std::string_view file, const DecodeOptions& options = {}, std::string_view path = {},
+                    std::vector<std::uint8_t> storage = {}) {
+  return decode({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options, path, std::move(storage));
 }
 
 /// Decodes a file on disk. file_error as above, and when it cannot be read or is larger than limits.file_bytes.

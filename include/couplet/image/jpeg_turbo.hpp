@@ -13,6 +13,8 @@
 // clang-format on
 #include <memory>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "couplet/image/guard.hpp"
 #include "couplet/image/image.hpp"
@@ -87,8 +89,8 @@ struct Samples {
   std::vector<std::uint8_t> data;
 };
 
-/// Decodes a file that jpeg_guard.hpp accepted. file_error: damaged data. std::bad_alloc.
-inline Samples decode(Bytes file, std::string_view path) {
+/// Decodes a file that jpeg_guard.hpp accepted, into the memory of `storage`. file_error: damaged data. std::bad_alloc.
+inline Samples decode(Bytes file, std::string_view path, std::vector<std::uint8_t> storage = {}) {
   struct Destroy {
     void operator()(Decoder* decoder) const noexcept {
       jpeg_destroy_decompress(&decoder->info);  // safe on a zeroed structure
@@ -102,7 +104,8 @@ inline Samples decode(Bytes file, std::string_view path) {
   };
   check(start(*decoder, file.data(), file.size()));
   const jpeg_decompress_struct& info = decoder->info;
-  Samples out{static_cast<int>(info.output_width), static_cast<int>(info.output_height), info.output_components, {}};
+  Samples out{static_cast<int>(info.output_width), static_cast<int>(info.output_height), info.output_components,
+              std::move(storage)};
   out.data.resize(checked_bytes("decode", out.height, out.width, out.channels));
   check(read_rows(*decoder, out.data.data(), out.data.size() / static_cast<std::size_t>(out.height)));
   return out;
