@@ -26,13 +26,13 @@ TEST(SceneRender, PaintsTheObjectInTheMiddleAndTheBackgroundAround) {
 }
 
 TEST(SceneRender, CoverageIsTheAreaOfTheShape) {
-  // A square of half side 0.76 * 1024/1024 radii of 1024/4096: 0.7422 * 0.25 of the side each way.
+  // A square of half side 860/1024 radii, and a radius of a quarter of the side.
   image::Image image{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 0)};
   SceneObject object{0, 1, true, 2048, 2048, 1024, 2, {255, 255, 255}};
   paint_object(object, image);
   long sum = 0;
   for (std::size_t i = 0; i < image.pixels.size(); i += 3) sum += image.pixels[i];
-  const double side = 64 * 2 * 0.25 * 760 / 1024;
+  const double side = 64 * 2 * 0.25 * 860 / 1024;
   EXPECT_NEAR(static_cast<double>(sum) / 255, side * side, side * side * 0.03);
 }
 

@@ -24,12 +24,12 @@ std::uint32_t checksum(const SceneDataset& scenes) {
 }
 
 TEST(Scenes, AreTheSameBytesOnEveryMachine) {
-  EXPECT_EQ(checksum(SceneDataset({.seed = 1, .count = 64})), 1754491754U);
-  EXPECT_EQ(checksum(SceneDataset({.seed = 2, .count = 8, .image_size = 37, .pairs = ScenePairs::all})), 3505566975U);
+  EXPECT_EQ(checksum(SceneDataset({.seed = 1, .count = 64})), 3819481744U);
+  EXPECT_EQ(checksum(SceneDataset({.seed = 2, .count = 8, .image_size = 37, .pairs = ScenePairs::all})), 1368830446U);
   EXPECT_EQ(
       checksum(SceneDataset(
           {.seed = 3, .count = 64, .image_size = 32, .pairs = ScenePairs::held_out, .kinds = SceneKinds::single})),
-      2581586683U);
+      1009715969U);
 }
 
 TEST(Scenes, DependOnSeedAndIndexAlone) {
@@ -62,7 +62,7 @@ TEST(Scenes, OnlySingleObjectsHaveLabels) {
   const SceneDataset scenes({.seed = 7, .count = 500});
   int labelled = 0;
   for (Index i = 0; i < scenes.size(); ++i) labelled += scenes.annotation(i).label ? 1 : 0;
-  EXPECT_NEAR(labelled, 250, 50);
+  EXPECT_NEAR(labelled, 333, 50);
 }
 
 TEST(Scenes, HeldOutPairsNeverAppearInSeenCaptions) {
@@ -79,7 +79,7 @@ TEST(Scenes, CaptionsVary) {
   const SceneDataset scenes({.seed = 9, .count = 2000});
   std::set<std::string> captions;
   for (Index i = 0; i < scenes.size(); ++i) captions.insert(scenes.annotation(i).captions[0]);
-  EXPECT_GT(captions.size(), 1400u);
+  EXPECT_GT(captions.size(), 1200u);
 }
 
 TEST(Scenes, ForbidFlips) { EXPECT_FALSE(SceneDataset({}).flips_allowed()); }

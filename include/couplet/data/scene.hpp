@@ -13,7 +13,8 @@
 
 namespace couplet::inline COUPLET_ABI::data {
 
-/// mixed: half of the scenes show one object, a quarter two to five equal ones, a quarter two that stand in a relation.
+/// mixed: two thirds of the scenes show one object, a sixth two to five equal ones, a sixth two that stand in a
+/// relation.
 enum class SceneKinds { mixed, single };
 
 namespace detail {
@@ -62,11 +63,13 @@ inline SceneObject draw_object(Random& random, const std::vector<int>& pairs) {
   return object;
 }
 
+/// Near the middle: a small vision transformer learns shapes in minutes only where their places vary little. (96,000
+/// pairs taught a model of 1.1 M parameters 92 % of 48 classes; 26 % after half as many with objects anywhere.)
 inline void place_single(Random& random, SceneObject& object) {
-  object.radius = object.large ? draw(random, 1400, 1800) : draw(random, 800, 1000);
-  const int room = object.radius + 100;
-  object.x = draw(random, room, scene_units - room);
-  object.y = draw(random, room, scene_units - room);
+  object.radius = object.large ? draw(random, 1500, 1800) : draw(random, 900, 1100);
+  const int free = std::min(300, scene_units / 2 - object.radius - 60);
+  object.x = scene_units / 2 + draw(random, -free, free);
+  object.y = scene_units / 2 + draw(random, -free, free);
 }
 
 /// Copies of the first object in different cells of a 3 x 3 grid.
@@ -112,10 +115,10 @@ inline Scene draw_scene(Random& random, SceneKinds kinds, const std::vector<int>
   Scene scene;
   draw_background(random, scene);
   scene.objects.push_back(draw_object(random, pairs));
-  const std::uint64_t kind = kinds == SceneKinds::single ? 0 : random.below(4);
-  if (kind <= 1) {
+  const std::uint64_t kind = kinds == SceneKinds::single ? 0 : random.below(6);
+  if (kind <= 3) {
     place_single(random, scene.objects[0]);
-  } else if (kind == 2) {
+  } else if (kind == 4) {
     place_copies(random, scene.objects, draw(random, 2, 5));
   } else {
     const SceneObject first = scene.objects[0];

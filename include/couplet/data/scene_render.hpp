@@ -15,9 +15,9 @@ namespace couplet::inline COUPLET_ABI::data::detail {
 
 inline constexpr int scene_samples = 4;  // points per pixel and axis
 
-/// (cos, sin) * 2^14 of -12, -6, 0, 6 and 12 degrees.
+/// (cos, sin) * 2^14 of -6, -3, 0, 3 and 6 degrees.
 inline constexpr std::array<std::array<int, 2>, 5> scene_rotations = {
-    {{16026, -3406}, {16294, -1713}, {16384, 0}, {16294, 1713}, {16026, 3406}}};
+    {{16294, -1713}, {16362, -857}, {16384, 0}, {16362, 857}, {16294, 1713}}};
 
 /// The pixels of [first, first + local.size() / samples) that an object can touch along one axis, and the coordinates
 /// of their points relative to its centre, in units of radius / 1024.

@@ -70,9 +70,9 @@ inline bool in_shape(int shape, int u, int v) {
   const int square = u * u + v * v;
   switch (shape) {
     case 0:  // circle
-      return square <= 870 * 870;
+      return square <= 800 * 800;
     case 1:  // square
-      return au <= 760 && av <= 760;
+      return au <= 860 && av <= 860;
     case 2:  // triangle: (0, -900), (-940, 700), (940, 700)
       return v <= 700 && au * 1600 <= (v + 900) * 940;
     case 3: {  // star: inside at least four of the five lines at distance 1000 cos 72 degrees from the centre
@@ -83,7 +83,7 @@ inline bool in_shape(int shape, int u, int v) {
     case 4:  // ring
       return square <= 920 * 920 && square >= 520 * 520;
     case 5:  // cross
-      return (au <= 300 && av <= 920) || (av <= 300 && au <= 920);
+      return (au <= 240 && av <= 920) || (av <= 240 && au <= 920);
     case 6:  // diamond: twice as high as wide, so that no turned square resembles it
       return 2 * au + av <= 1000;
     default:  // heart: two discs, the wedge below them, and what lies between
