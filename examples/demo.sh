@@ -26,12 +26,14 @@ if [ -e "$root/build/CMakeCache.txt" ]; then set --; else set -- -DCOUPLET_TESTS
 
 bin=$root/build/examples
 demo=$root/build/demo
+rm -rf "$demo"
 mkdir -p "$demo"
 
 echo
 echo "Training a small model from scratch on generated scenes (about four minutes) ..."
 "$bin/train" --data scenes:40000 --val-data scenes:960 --model-config tiny-48 --batch 128 --epochs 4 --lr 1e-3 \
-  --warmup 50 --grad-clip-norm 1 --seed 1 --out "$demo/model"
+  --warmup 50 --grad-clip-norm 1 --seed 1 \
+  --template "a {}" --out "$demo/model"
 
 echo
 echo "Classifying and searching scenes it has not seen ..."

@@ -136,7 +136,7 @@ int run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Classifies and searches generated scenes and writes an HTML report.", "demo_report");
+  program::App app("Classifies and searches generated scenes and writes an HTML report.", "demo_report");
   app.add_option("--model", o.model, "model directory made by train")->required();
   app.add_option("--out", o.out, "HTML file to write")->required();
   app.add_option("--pictures", o.pictures, "folder to write some scenes to, as PNG files");

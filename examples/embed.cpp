@@ -46,7 +46,7 @@ int embed(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Turns images or texts into vectors: image_embeds or text_embeds (N, E), float32.", "embed");
+  program::App app("Turns images or texts into vectors: image_embeds or text_embeds (N, E), float32.", "embed");
   app.footer(
       "Examples:\n"
       "  embed --model DIR --images photos/ --out photos.safetensors\n"

@@ -56,8 +56,8 @@ int run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Measures retrieval (R@1, R@5, R@10 both ways) and, where the data has labels, zero-shot accuracy.",
-               "evaluate");
+  program::App app("Measures retrieval (R@1, R@5, R@10 both ways) and, where the data has labels, zero-shot accuracy.",
+                   "evaluate");
   app.footer(
       "Examples:\n"
       "  evaluate --model DIR --data val.tar\n"
@@ -66,7 +66,8 @@ int main(int argc, char** argv) {
   app.add_option("--model", o.model, "model directory")->required();
   app.add_option("--data", o.data, "shards (.tar), a list (.tsv, .csv) or scenes:N")->required();
   app.add_option("--labels-file", o.labels_file, "names of the classes, one per line, in the order of the labels");
-  app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged");
+  app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged")
+      ->allow_extra_args(false);
   app.add_option("--templates-file", o.templates_file, "file with one template per line");
   app.add_option("--seed", o.seed, "of generated scenes");
   o.common.add_to(app);

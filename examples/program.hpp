@@ -15,6 +15,14 @@
 
 namespace program {
 
+/// An application whose --help shows default values.
+class App : public CLI::App {
+ public:
+  App(const std::string& description, const std::string& name) : CLI::App(description, name) {
+    option_defaults()->always_capture_default();
+  }
+};
+
 /// Options that mean the same in every program.
 struct Common {
   std::string precision = "float32";
@@ -26,7 +34,8 @@ struct Common {
   void add_to(CLI::App& app) {
     app.add_option("--threads", threads, "threads to use (default: all cores)")->check(CLI::Range(1, 1024));
     app.add_option("--precision", precision, "float32")->check(CLI::IsMember({"float32", "bfloat16"}));
-    app.add_option("--vocab", vocab, "vocabulary for a model without tokenizer files: a directory or a merges file");
+    app.add_option("--vocab", vocab,
+                   "vocabulary for a model without tokenizer files: a vocab.json or the original merges file");
   }
   void add_json(CLI::App& app) { app.add_flag("--json", json, "print one JSON object per line"); }
   void add_exif(CLI::App& app) { app.add_flag("--ignore-exif", ignore_exif, "do not rotate photographs upright"); }
@@ -35,9 +44,16 @@ struct Common {
   [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory) const {
     if (precision == "bfloat16") throw std::invalid_argument("--precision bfloat16 is not available in this version");
     couplet::Pretrained<float> bundle = couplet::load_pretrained(directory);
-    if (!vocab.empty()) {
-      bundle.tokenizer = couplet::tokenizers::Tokenizer::load_vocabulary(vocab).with_context_length(
-          bundle.model.config().text.context_length);
+    if (vocab.empty()) return bundle;
+    const couplet::TextConfig& text = bundle.model.config().text;
+    bundle.tokenizer = couplet::tokenizers::Tokenizer::load_vocabulary(vocab).with_context_length(text.context_length);
+    const bool ends_differ =
+        text.pool == couplet::TextPool::eot && bundle.tokenizer->eos_token_id() != text.eot_token_id;
+    if (bundle.tokenizer->vocab_size() > text.vocab_size || ends_differ) {
+      throw couplet::file_error(vocab, "does not fit the model: " + std::to_string(bundle.tokenizer->vocab_size()) +
+                                           " tokens, end " + std::to_string(bundle.tokenizer->eos_token_id()) +
+                                           "; the model has " + std::to_string(text.vocab_size) + ", end " +
+                                           std::to_string(text.eot_token_id));
     }
     return bundle;
   }
@@ -52,7 +68,6 @@ struct Common {
 /// Parses the command line and runs `body` under the thread limit; an error becomes one line and exit status 1.
 template <class Body>
 int run(CLI::App& app, int argc, char** argv, const Common& common, Body&& body) {
-  app.option_defaults()->always_capture_default();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

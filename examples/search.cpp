@@ -38,28 +38,37 @@ int build(const Options& o) {
 /// Pictures by the name under which the index knows them: a file, or a member of a shard ("a.tar: 001.png").
 class Pictures {
  public:
+  explicit Pictures(const image::DecodeOptions& decode) : decode_(decode) {}
+
   /// nullopt: the picture has gone or cannot be read any more.
   std::optional<image::Image> find(const std::string& item) {
     try {
       const std::size_t colon = item.find(".tar: ");
-      if (colon == std::string::npos) return image::decode_file(item, {.apply_exif_orientation = true});
-      const data::Dataset& shard = open(item.substr(0, colon + 4));
-      for (Index i = 0; i < shard.size(); ++i) {
-        if (shard.annotation(i).source == item) return data::decode_picture(shard.sample(i));
-      }
+      if (colon == std::string::npos) return image::decode_file(item, decode_);
+      const Shard& shard = open(item.substr(0, colon + 4));
+      const auto at = shard.places.find(item);
+      if (at != shard.places.end()) return data::decode_picture(shard.data->sample(at->second));
     } catch (const file_error&) {
     }
     return std::nullopt;
   }
 
  private:
-  const data::Dataset& open(const std::string& path) {
-    auto& shard = shards_[path];
-    if (!shard) shard = data::open_dataset(path);
-    return *shard;
+  struct Shard {
+    std::unique_ptr<const data::Dataset> data;
+    std::map<std::string, Index> places;
+  };
+
+  const Shard& open(const std::string& path) {
+    Shard& shard = shards_[path];
+    if (shard.data) return shard;
+    shard.data = data::open_dataset(path);
+    for (Index i = 0; i < shard.data->size(); ++i) shard.places.emplace(shard.data->annotation(i).source, i);
+    return shard;
   }
 
-  std::map<std::string, std::unique_ptr<const data::Dataset>> shards_;
+  image::DecodeOptions decode_;
+  std::map<std::string, Shard> shards_;
 };
 
 void print_json(const std::string& query, const search::EmbeddingIndex& index, const std::vector<search::Hit>& hits) {
@@ -89,7 +98,7 @@ int query(const Options& o) {
                                   std::to_string(clip.embed_dim()));
   }
   report::HtmlReport page("Search", std::to_string(index.size()) + " images in " + o.index);
-  Pictures pictures;
+  Pictures pictures(o.common.decode_options(clip));
   const Tensor<float, 2> texts = clip.encode_text(o.queries);
   for (std::size_t q = 0; q < o.queries.size(); ++q) {
     const float* text = &texts(static_cast<Index>(q), 0);
@@ -118,7 +127,7 @@ int query(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Finds images by words.", "search");
+  program::App app("Finds images by words.", "search");
   app.footer(
       "Examples:\n"
       "  search --model DIR --index photos.safetensors build photos/ more/*.jpg\n"

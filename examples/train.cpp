@@ -63,7 +63,7 @@ int run(program::TrainOptions& o) {
 
 int main(int argc, char** argv) {
   program::TrainOptions o;
-  CLI::App app("Trains a CLIP or SigLIP model on captioned images.", "train");
+  program::App app("Trains a CLIP or SigLIP model on captioned images.", "train");
   app.footer(
       "Examples:\n"
       "  train --data scenes:20000 --val-data scenes:960 --model-config tiny-32 --epochs 10 --out first-model\n"

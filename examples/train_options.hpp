@@ -10,7 +10,7 @@ namespace program {
 struct TrainOptions {
   Common common;
   couplet::train::RunOptions run;
-  std::string data, val_data, model, model_config = "tiny-32", loss = "clip", lr_scheduler = "cosine";
+  std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine";
   std::size_t vocab_size = 0;
   std::size_t cache_mebibytes = 256;
   bool siglip = false;
@@ -22,15 +22,17 @@ struct TrainOptions {
     what->add_option("--data,--train-data", data, "what to train on")->required();
     what->add_option("--val-data", val_data, "what to evaluate on after each epoch");
     what->add_option("--model,--pretrained", model, "model directory to start from (fine-tuning)");
-    what->add_option("--model-config", model_config,
-                     "architecture from scratch: a config.json, or one of tiny-32, tiny-48, tiny-64, small-96, ViT-S-32, "
-                     "ViT-S-16, ViT-B-32, ViT-B-16, ViT-L-14 (default tiny-32)");
+    what->add_option(
+        "--model-config", model_config,
+        "architecture from scratch: a config.json, or one of tiny-32, tiny-48, tiny-64, small-96, ViT-S-32, "
+        "ViT-S-16, ViT-B-32, ViT-B-16, ViT-L-14, ViT-L-14-336");
     what->add_option("--vocab-size", vocab_size, "tokens to learn from the captions (default: the model's)");
     what->add_option("--out", run.out, "directory for model, checkpoints and log")->required();
     what->add_option("--config", "JSON file with any of these options");
 
     auto* optimisation = group("Optimisation");
-    optimisation->add_option("--loss", loss, "clip (InfoNCE) or siglip (sigmoid)")
+    optimisation
+        ->add_option("--loss", loss, "clip (InfoNCE) or siglip (sigmoid); default: as the model, clip from scratch")
         ->check(CLI::IsMember({"clip", "siglip"}));
     optimisation->add_flag("--siglip", siglip, "same as --loss siglip");
     optimisation->add_option("--batch,--batch-size", run.batch_size, "pairs per step")->check(CLI::PositiveNumber);
@@ -59,6 +61,10 @@ struct TrainOptions {
     pictures->add_option("--cache-images", cache_mebibytes, "MiB of decoded pictures to keep in memory");
 
     auto* running = group("Running");
+    running->add_option("--template", run.templates, "sentence with {} for the zero-shot evaluation")
+        ->take_all()
+        ->allow_extra_args(false);
+    running->add_option("--templates-file", templates_file, "file with one template per line");
     running->add_flag("--resume", run.resume, "go on from the last checkpoint in --out");
     running->add_option("--stop-after", run.stop_after, "stop after this step, to be resumed")
         ->check(CLI::PositiveNumber);
@@ -69,23 +75,26 @@ struct TrainOptions {
   }
 
   /// The side of the model's images, before the model exists.
-  [[nodiscard]] int image_size() const {
-    const couplet::ClipConfig config =
-        model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
-    return static_cast<int>(config.vision.image_height);
-  }
+  [[nodiscard]] int image_size() const { return static_cast<int>(config().vision.image_height); }
 
   /// The model that training begins with.
   couplet::Pretrained<float> start(const couplet::data::Dataset& dataset) {
     if (siglip) loss = "siglip";
+    if (loss.empty()) loss = family() == couplet::ClipConfig::Family::siglip ? "siglip" : "clip";
     run.loss = loss == "siglip" ? couplet::train::LossKind::siglip : couplet::train::LossKind::clip;
     run.lr_scheduler = lr_scheduler == "const" ? couplet::optim::LearningRateSchedule::Kind::constant
                                                : couplet::optim::LearningRateSchedule::Kind::cosine;
     run.cache_images = cache_mebibytes << 20U;
+    if (!templates_file.empty()) run.templates = read_lines(templates_file);
     return model.empty() ? from_scratch(dataset) : common.load(model);
   }
 
  private:
+  [[nodiscard]] couplet::ClipConfig config() const {
+    return model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
+  }
+  [[nodiscard]] couplet::ClipConfig::Family family() const { return config().family; }
+
   [[nodiscard]] couplet::ClipConfig scratch_config() const {
     if (!std::filesystem::exists(model_config)) return couplet::preset(model_config);
     return couplet::pretrained::read_hugging_face_config(model_config);
@@ -105,10 +114,11 @@ struct TrainOptions {
     config.text.eot_token_id = tokenizer.eos_token_id();
     config.text.pad_token_id = tokenizer.pad_token_id();
     const int side = static_cast<int>(config.vision.image_height);
+    const bool siglip_family = config.family == ClipConfig::Family::siglip;
     Pretrained<float> bundle{.model = Clip<float>(config),
                              .tokenizer = tokenizer.with_context_length(config.text.context_length),
-                             .transform = image::Transform(sigmoid ? image::siglip_transform_config(side)
-                                                                   : image::clip_transform_config(side))};
+                             .transform = image::Transform(siglip_family ? image::siglip_transform_config(side)
+                                                                         : image::clip_transform_config(side))};
     initialize(bundle.model, run.seed);
     return bundle;
   }
@@ -131,10 +141,14 @@ struct TrainOptions {
 /// The arguments of main with the options of "--config FILE" put before all others.
 inline std::vector<std::string> with_config_file(int argc, char** argv) {
   std::vector<std::string> arguments(argv, argv + argc);
-  const auto at = std::find(arguments.begin(), arguments.end(), "--config");
-  if (at == arguments.end() || at + 1 == arguments.end()) return arguments;
-  const std::string path = *(at + 1);
-  arguments.erase(at, at + 2);
+  const auto at = std::find_if(arguments.begin(), arguments.end(), [](const std::string& argument) {
+    return argument == "--config" || argument.rfind("--config=", 0) == 0;
+  });
+  if (at == arguments.end()) return arguments;
+  const bool one_word = at->size() > 8;
+  if (!one_word && at + 1 == arguments.end()) return arguments;
+  const std::string path = one_word ? at->substr(9) : *(at + 1);
+  arguments.erase(at, at + (one_word ? 1 : 2));
   std::vector<std::string> from_file;
   const couplet::io::JsonField file(couplet::io::Json::parse(couplet::io::read_file(path, 1U << 20U), path), path);
   for (const auto& [key, field] : file.members()) {

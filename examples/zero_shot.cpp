@@ -54,7 +54,7 @@ int classify(const Options& o) {
   for (Index i = 0; i < logits.extent(0); ++i) {
     auto scores = classifier.scores(logits.view()[i]);
     scores.resize(std::min(scores.size(), static_cast<std::size_t>(o.top)));
-    const std::string name = pictures->annotation(images.indices[static_cast<std::size_t>(i)]).key;
+    const std::string name = pictures->annotation(images.indices[static_cast<std::size_t>(i)]).source;
     o.common.json ? print_json(name, scores) : print_table(name, scores);
   }
   program::report_unreadable(images.unreadable);
@@ -65,7 +65,7 @@ int classify(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Classifies images with words as classes.", "zero_shot");
+  program::App app("Classifies images with words as classes.", "zero_shot");
   app.footer(
       "Examples:\n"
       "  zero_shot --model clip-vit-base-patch32 --labels \"cat,dog\" photo.jpg\n"
@@ -74,7 +74,8 @@ int main(int argc, char** argv) {
   app.add_option("--model", o.model, "model directory")->required();
   auto* labels = app.add_option("--labels", o.labels, "classes, separated by commas");
   app.add_option("--labels-file", o.labels_file, "file with one class per line")->excludes(labels);
-  app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged");
+  app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged")
+      ->allow_extra_args(false);
   app.add_option("--templates-file", o.templates_file, "file with one template per line");
   app.add_option("--top", o.top, "labels to print for each image")->check(CLI::Range(1, 1000000));
   app.add_option("images", o.images, "images, folders or shards")->required();

@@ -1,8 +1,8 @@
 #pragma once
 /// Zero-shot classification: the classes are words.
 ///
-///   w_c = normalize(mean over templates of normalize(text(template(c))))     logits = exp(logit_scale) image w^T +
-///   bias
+///   w_c = normalize(mean over templates of normalize(text(template(c))))
+///   logits = exp(logit_scale) image w^T + logit_bias
 ///
 /// CLIP's probabilities are the softmax over the classes; SigLIP's are a sigmoid for each class on its own, so they
 /// need not add up to 1. Radford et al. 2021, section 3.1.4; open_clip build_zero_shot_classifier.

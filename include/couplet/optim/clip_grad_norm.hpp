@@ -27,7 +27,7 @@ struct GradientNorm {
   Index first_index = 0;
 
   [[nodiscard]] bool finite() const { return non_finite == 0; }
-  /// "gradient of visual.proj: 2 elements are not finite, the first at index 17"; the count is that of all parameters.
+  /// "2 elements of the gradients are not finite, the first in visual.proj.weight at index 17"
   [[nodiscard]] std::string message() const {
     if (finite()) return {};
     return std::to_string(non_finite) + " elements of the gradients are not finite, the first in " + name +

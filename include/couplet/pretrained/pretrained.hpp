@@ -26,7 +26,8 @@ template <class T>
 class Pretrained {
  public:
   Clip<T> model = {};
-  std::optional<tokenizers::Tokenizer> tokenizer = {};  ///< none: the directory had no tokenizer files
+  std::optional<tokenizers::Tokenizer> tokenizer = {};     ///< none: see no_tokenizer
+  std::string no_tokenizer = "it has no tokenizer files";  ///< why there is none
   image::Transform transform = image::Transform();
   checkpoint::DType storage = checkpoint::DType::f32;  ///< how the parameters were stored, and will be saved
   std::string directory = {};                          ///< where it came from, for messages
@@ -64,7 +65,7 @@ class Pretrained {
                                          Normalize normalize = Normalize::yes) const {
     if (!tokenizer) {
       fail("encode_text", "the model " + (directory.empty() ? "" : "in \"" + directory + "\" ") +
-                              "has no tokenizer files; give a vocabulary or token ids");
+                              "has no tokenizer: " + no_tokenizer + "; give a vocabulary or token ids");
     }
     const auto count = static_cast<Index>(texts.size());
     Tensor<T, 2> features({count, embed_dim()});
@@ -144,6 +145,12 @@ inline image::Transform load_transform(const std::string& directory, const ClipC
   return transform;
 }
 
+/// Published SigLIP directories come with a SentencePiece model, also in the form of a tokenizer.json; those trained
+/// here with a byte-level BPE.
+inline bool has_sentencepiece(const std::string& directory, const ClipConfig& config) {
+  return is_siglip(config) && !std::filesystem::exists(std::filesystem::path(directory) / "merges.txt");
+}
+
 /// A configuration cannot ask for much more memory than its checkpoint has bytes. Small contradictions are left to
 /// load_parameters, which names every tensor.
 inline void check_budget(const ClipConfig& config, const checkpoint::Checkpoint& checkpoint, const std::string& path) {
@@ -174,7 +181,9 @@ Pretrained<T> load_pretrained(const std::string& directory) {
   pretrained::load_parameters(bundle.model, checkpoint, config_path);
   if (const auto* any = checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.directory = directory;
-  if (tokenizers::Tokenizer::exists(directory)) {
+  if (pretrained::detail::has_sentencepiece(directory, config)) {
+    bundle.no_tokenizer = "SentencePiece tokenizers are not supported yet";
+  } else if (tokenizers::Tokenizer::exists(directory)) {
     tokenizers::Tokenizer tokenizer = tokenizers::Tokenizer::load(directory);
     if (tokenizer.vocab_size() > config.text.vocab_size) {
       throw file_error(directory, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
@@ -195,6 +204,7 @@ void save_pretrained(Pretrained<T>& bundle, const std::string& directory) {
   if (error) throw file_error(directory, "cannot be created: " + error.message());
   const std::string_view dtype = bundle.storage == checkpoint::DType::f16    ? "float16"
                                  : bundle.storage == checkpoint::DType::bf16 ? "bfloat16"
+                                 : bundle.storage == checkpoint::DType::f64  ? "float64"
                                                                              : "float32";
   const fs::path folder(directory);
   checkpoint::save_safetensors((folder / "model.safetensors").string(),

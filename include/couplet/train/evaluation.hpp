@@ -32,8 +32,8 @@ struct Evaluation {
 };
 
 struct EvaluationOptions {
-  std::vector<std::string> class_names;  ///< empty: those of the data set
-  std::vector<std::string> templates;    ///< empty: eval::default_templates()
+  std::vector<std::string> class_names = {};  ///< empty: those of the data set
+  std::vector<std::string> templates = {};    ///< empty: eval::default_templates()
   std::function<void(Index done, Index total)> on_progress = [](Index, Index) {};
 };
 

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "couplet/data/loader.hpp"
+#include "couplet/nn/init.hpp"
 #include "couplet/pretrained/pretrained.hpp"
 #include "couplet/train/evaluation.hpp"
 #include "couplet/train/run_log.hpp"
@@ -71,9 +72,13 @@ class TrainingRun {
     nn::set_trainable(bundle_.model.visual, !options_.lock_image);
     nn::set_trainable(bundle_.model.text, !options_.lock_text);
     Trainer<float> trainer(bundle_.model, trainer_options());
-    const std::string run_line = fingerprint(options_, train_data_->size(), nn::count_parameters(bundle_.model));
+    const std::string run_line = fingerprint(options_, describe_data(), describe_model());
     std::filesystem::create_directories(checkpoint_directory());
-    if (options_.resume && std::filesystem::exists(last_checkpoint())) trainer.load(last_checkpoint(), run_line);
+    if (std::filesystem::exists(last_checkpoint())) {
+      if (!options_.resume)
+        throw file_error(options_.out, "holds a run already: resume it or choose another directory");
+      trainer.load(last_checkpoint(), run_line);
+    }
     RunLog log(options_.out + "/log.jsonl", trainer.progress.step);
 
     Progress& progress = trainer.progress;
@@ -154,7 +159,7 @@ class TrainingRun {
     Progress& progress = trainer.progress;
     const auto due = [&](std::int64_t frequency) { return last || (frequency > 0 && progress.epoch % frequency == 0); };
     if (val_data_ && due(options_.val_frequency)) {
-      const Evaluation evaluation = evaluate(bundle_, *val_data_);
+      const Evaluation evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates});
       log.write(evaluation_line(evaluation, progress));
       if (evaluation.score() > progress.best_score) {
         progress.best_score = evaluation.score();
@@ -169,6 +174,24 @@ class TrainingRun {
   void save(Trainer<float>& trainer, const std::string& run_line) {
     trainer.save(last_checkpoint(), run_line);
     save_pretrained(bundle_, options_.out);
+  }
+
+  /// The number of samples and a hash over the words of some of them.
+  [[nodiscard]] std::string describe_data() const {
+    std::string words;
+    const Index stride = std::max<Index>(1, train_data_->size() / 64);
+    for (Index i = 0; i < train_data_->size(); i += stride) {
+      const data::Sample sample = train_data_->annotation(i);
+      words += sample.key + '\n';
+      for (const std::string& caption : sample.captions) words += caption + '\n';
+    }
+    return std::to_string(train_data_->size()) + " samples, " + std::to_string(nn::init::stream_of(words));
+  }
+
+  [[nodiscard]] std::string describe_model() const {
+    const std::string config = pretrained::hugging_face_config(bundle_.model.config(), "float32");
+    return std::to_string(pretrained::parameter_count(bundle_.model.config())) + " parameters, " +
+           std::to_string(nn::init::stream_of(config + bundle_.tokenizer->describe()));
   }
 
   void begin_clock(std::int64_t step) {

@@ -2,6 +2,7 @@
 /// The settings of a training run, under open_clip's names where it has one.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "couplet/io/json_writer.hpp"
 #include "couplet/train/trainer.hpp"
@@ -28,17 +29,19 @@ struct RunOptions {
   bool lock_text = false;
 
   // What follows changes how a run is carried out, not what it computes.
-  std::string out;                  ///< model directory of the last state, with checkpoints/ and log.jsonl
-  bool resume = false;              ///< go on from out/checkpoints/last.safetensors if it exists
-  std::int64_t stop_after = 0;      ///< stop after this step as a signal would; 0: do not
-  std::int64_t val_frequency = 1;   ///< evaluate every so many epochs
-  std::int64_t save_frequency = 1;  ///< save every so many epochs
+  std::string out = {};                     ///< model directory of the last state, with checkpoints/ and log.jsonl
+  bool resume = false;                      ///< go on from out/checkpoints/last.safetensors if it exists
+  std::int64_t stop_after = 0;              ///< stop after this step as a signal would; 0: do not
+  std::vector<std::string> templates = {};  ///< of the zero-shot evaluation; empty: eval::default_templates()
+  std::int64_t val_frequency = 1;           ///< evaluate every so many epochs
+  std::int64_t save_frequency = 1;          ///< save every so many epochs
   int workers = 1;
   std::size_t cache_images = std::size_t{256} << 20;  ///< bytes of decoded pictures kept in memory
 };
 
 /// What a run computes, as one line: a checkpoint is resumed only by a run with the same line.
-inline std::string fingerprint(const RunOptions& o, Index samples, Index parameters) {
+/// `data` and `model` stand for what it was given.
+inline std::string fingerprint(const RunOptions& o, const std::string& data, const std::string& model) {
   io::JsonWriter json(0);
   json.begin_object();
   json.key("loss").value(o.loss == LossKind::clip ? "clip" : "siglip");
@@ -49,7 +52,7 @@ inline std::string fingerprint(const RunOptions& o, Index samples, Index paramet
   json.key("grad_clip_norm").value(o.grad_clip_norm).key("seed").value(o.seed);
   json.key("crop_scale").value(o.crop_scale).key("flip").value(o.flip);
   json.key("lock_image").value(o.lock_image).key("lock_text").value(o.lock_text);
-  json.key("samples").value(samples).key("parameters").value(parameters).end_object();
+  json.key("data").value(data).key("model").value(model).end_object();
   return json.str();
 }
 

@@ -13,8 +13,8 @@ namespace couplet::inline COUPLET_ABI::train {
 
 struct TrainerOptions {
   LossKind loss = LossKind::clip;
-  optim::LearningRateSchedule schedule;
-  optim::AdamWOptions adamw;
+  optim::LearningRateSchedule schedule = {};
+  optim::AdamWOptions adamw = {};
   double grad_clip_norm = 0;  ///< 0: not clipped
 };
 
