@@ -30,9 +30,9 @@ rm -rf "$demo"
 mkdir -p "$demo"
 
 echo
-echo "Training a small model from scratch on generated scenes (about four minutes) ..."
-"$bin/train" --data scenes:40000 --val-data scenes:960 --model-config tiny-48 --batch 128 --epochs 4 --lr 1e-3 \
-  --warmup 50 --grad-clip-norm 1 --seed 1 \
+echo "Training a small model from scratch on generated scenes (about three minutes) ..."
+"$bin/train" --data scenes:40000 --val-data scenes:960 --model-config micro-32 --batch 64 --steps 4000 \
+  --lr 1e-3 --warmup 100 --seed 1 \
   --template "a {}" --out "$demo/model"
 
 echo

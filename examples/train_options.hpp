@@ -24,7 +24,7 @@ struct TrainOptions {
     what->add_option("--model,--pretrained", model, "model directory to start from (fine-tuning)");
     what->add_option(
         "--model-config", model_config,
-        "architecture from scratch: a config.json, or one of tiny-32, tiny-48, tiny-64, small-96, ViT-S-32, "
+        "architecture from scratch: a config.json, or one of micro-32, tiny-32, tiny-64, small-96, ViT-S-32, "
         "ViT-S-16, ViT-B-32, ViT-B-16, ViT-L-14, ViT-L-14-336");
     what->add_option("--vocab-size", vocab_size, "tokens to learn from the captions (default: the model's)");
     what->add_option("--out", run.out, "directory for model, checkpoints and log")->required();

@@ -20,7 +20,7 @@ struct Preset {
 /// heads are 32 wide.
 inline constexpr std::array presets{
     Preset{"tiny-32", 32, 4, 128, 3, 128, 2, 24, 1024, 128},
-    Preset{"tiny-48", 48, 8, 128, 4, 128, 2, 24, 1024, 128},
+    Preset{"micro-32", 32, 8, 128, 3, 128, 2, 24, 1024, 128},
     Preset{"tiny-64", 64, 8, 128, 4, 128, 2, 24, 1024, 128},
     Preset{"small-96", 96, 12, 256, 6, 256, 4, 32, 4096, 256},
     Preset{"ViT-S-32", 224, 32, 384, 12, 384, 12, 77, 49408, 384},
