@@ -33,7 +33,8 @@ struct Common {
 
   void add_to(CLI::App& app) {
     app.add_option("--threads", threads, "threads to use (default: all cores)")->check(CLI::Range(1, 1024));
-    app.add_option("--precision", precision, "float32")->check(CLI::IsMember({"float32", "bfloat16"}));
+    app.add_option("--precision", precision, "of the matrix products; bfloat16 where the processor has it")
+        ->check(CLI::IsMember({"float32", "bfloat16"}));
     app.add_option("--vocab", vocab,
                    "vocabulary for a model without tokenizer files: a vocab.json or the original merges file");
   }
@@ -42,8 +43,8 @@ struct Common {
 
   /// The model of --model, with --vocab applied.
   [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory) const {
-    if (precision == "bfloat16") throw std::invalid_argument("--precision bfloat16 is not available in this version");
     couplet::Pretrained<float> bundle = couplet::load_pretrained(directory);
+    prepare(bundle.model);
     if (vocab.empty()) return bundle;
     const couplet::TextConfig& text = bundle.model.config().text;
     bundle.tokenizer = couplet::tokenizers::Tokenizer::load_vocabulary(vocab).with_context_length(text.context_length);
@@ -56,6 +57,16 @@ struct Common {
                                            std::to_string(text.eot_token_id));
     }
     return bundle;
+  }
+  /// Chooses the model's precision, and says so where it is not what was asked for.
+  void prepare(couplet::Clip<float>& model) const {
+    const couplet::Precision asked = couplet::parse_precision(precision);
+    if (asked == couplet::Precision::float32) return;
+    model.prepare(asked);
+    if (model.precision() != asked) {
+      std::cerr << "note: this processor has no matrix products in bfloat16 (level "
+                << couplet::simd::to_string(couplet::simd::active_level()) << "); running float32\n";
+    }
   }
   /// How a user's pictures are decoded for `bundle`.
   [[nodiscard]] couplet::image::DecodeOptions decode_options(const couplet::Pretrained<float>& bundle) const {

@@ -141,27 +141,6 @@ TEST(Linear, FloatGradientsEqualDouble) {
   });
 }
 
-TEST(Linear, ATransposedWeightIsTheSameProduct) {
-  test::for_each_level([](simd::Level) {
-    Workspace workspace;
-    auto x = test::random_matrix<float>(9, 35, 1);
-    const auto weight = test::random_matrix<float>(40, 35, 2);
-    Tensor<float, 2> transposed({35, 40});
-    for (Index i = 0; i < 35; ++i) {
-      for (Index j = 0; j < 40; ++j) transposed(i, j) = weight(j, i);
-    }
-    PackedWeight<float> other;
-    other.pack_transposed(transposed);
-    EXPECT_EQ(other.inputs(), 35);
-    EXPECT_EQ(other.outputs(), 40);
-    Tensor<float, 2> y({9, 40});
-    Tensor<float, 2> y_transposed({9, 40});
-    ops::linear_forward<float>(operand(x), packed(weight), {}, y, workspace);
-    ops::linear_forward<float>(operand(x), other, {}, y_transposed, workspace);
-    EXPECT_TRUE(test::same_bits(y, y_transposed));
-  });
-}
-
 TEST(Linear, SlicesOfLargerMatricesAreReadAndWrittenInPlace) {
   test::for_each_level([](simd::Level) {
     Workspace workspace;

@@ -10,7 +10,7 @@ namespace {
 using simd::Level;
 
 TEST(Cpu, NamesAreReadBack) {
-  for (const Level level : {Level::scalar, Level::avx2, Level::avx512, Level::amx}) {
+  for (const Level level : {Level::scalar, Level::avx2, Level::avx512, Level::avx512_bf16, Level::amx}) {
     EXPECT_EQ(simd::parse_level(simd::to_string(level)), level);
   }
   EXPECT_THROW(simd::parse_level("AVX512"), std::invalid_argument);
@@ -42,14 +42,15 @@ TEST(Cpu, AScopedLevelEndsWithItsScope) {
 }
 
 TEST(Cpu, ALevelThatTheMachineLacksIsNamedInTheError) {
+  if (simd::detected_level() == Level::amx) GTEST_SKIP() << "this machine has every level";
   const Level before = simd::active_level();
   try {
     simd::set_level(Level::amx);
-    FAIL() << "no kernels exist for amx";
+    FAIL() << "this machine has no amx";
   } catch (const std::invalid_argument& error) {
     const std::string text = error.what();
     EXPECT_NE(text.find("amx"), std::string::npos) << text;
-    EXPECT_NE(text.find(to_string(std::min(simd::detected_level(), Level::avx512))), std::string::npos) << text;
+    EXPECT_NE(text.find(to_string(simd::detected_level())), std::string::npos) << text;
   }
   EXPECT_EQ(simd::active_level(), before);
 }

@@ -34,11 +34,19 @@ class Clip {
   [[nodiscard]] T log_scale() const { return *logit_scale.value.data(); }
   [[nodiscard]] T bias() const { return has_logit_bias() ? *logit_bias.value.data() : T(0); }
 
-  /// Brings all weights into the form that products read. After loading, and after every step of an optimiser.
+  /// Brings all weights into the form that products read, in the precision of the last time. After loading, and after
+  /// every step of an optimiser.
   void prepare() {
-    visual.prepare();
-    text.prepare();
+    visual.prepare(precision_);
+    text.prepare(precision_);
   }
+  /// The same in another precision, of forward and backward products. Without bfloat16 products on this machine, and
+  /// for double, it stays float32: precision() says what it is.
+  void prepare(Precision precision) {
+    precision_ = std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
+    prepare();
+  }
+  [[nodiscard]] Precision precision() const { return precision_; }
 
   /// pixels: (B, 3, H, W)   features: (B, E), before l2 normalisation. Const and re-entrant: several threads may call
   /// it on one model, each with a workspace of its own. Same bits whatever the batch and the number of threads.
@@ -66,6 +74,7 @@ class Clip {
 
  private:
   ClipConfig config_;
+  Precision precision_ = Precision::float32;
 };
 
 }  // namespace couplet::inline COUPLET_ABI

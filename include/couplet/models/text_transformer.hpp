@@ -34,8 +34,9 @@ class TextTransformer {
   [[nodiscard]] const TextConfig& config() const { return config_; }
   [[nodiscard]] Index embed_dim() const { return text_projection.weight.shape[0]; }
 
-  void prepare() {
-    transformer.prepare();
+  /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
+  void prepare(Precision precision = Precision::float32) {
+    transformer.prepare(precision);
     text_projection.prepare();
   }
 

@@ -40,10 +40,11 @@ class VisionTransformer {
   [[nodiscard]] const VisionConfig& config() const { return config_; }
   [[nodiscard]] Index embed_dim() const { return embed_dim_; }
 
-  void prepare() {
-    conv1.prepare();
-    transformer.prepare();
-    if (config_.pool == VisionPool::attention_pool) attn_pool.prepare();
+  /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
+  void prepare(Precision precision = Precision::float32) {
+    conv1.prepare(precision);
+    transformer.prepare(precision);
+    if (config_.pool == VisionPool::attention_pool) attn_pool.prepare(precision);
     if (config_.projection) proj.prepare();
   }
 

@@ -23,9 +23,9 @@ class AttentionPool {
   AttentionPool(Index width, Index heads, Index mlp_width, Activation activation, double eps)
       : probe(Shape{1, 1, width}), attn(width, heads), ln(width, eps), mlp(width, mlp_width, activation) {}
 
-  void prepare() {
-    attn.prepare();
-    mlp.prepare();
+  void prepare(Precision precision = Precision::float32) {
+    attn.prepare(precision);
+    mlp.prepare(precision);
   }
 
   /// x: (R, C), the tokens   y: (sequences, C), assigned.
@@ -46,7 +46,7 @@ class AttentionPool {
     attn.forward(queries, one_row_each(n, workspace), x, sequences, false, y, workspace,
                  saved != nullptr ? &saved->attn : nullptr);
     if (saved != nullptr) copy(TensorView<const T, 2>(y), saved->h.view());
-    const ops::Operand<T> normalized(workspace, n, c);
+    const ops::Operand<T> normalized(workspace, n, c, mlp.precision());
     ln.forward(y, normalized, saved != nullptr ? &saved->ln : nullptr);
     mlp.forward(normalized, y, workspace, saved != nullptr ? &saved->mlp : nullptr);
   }

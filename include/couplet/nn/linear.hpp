@@ -17,19 +17,28 @@ class Linear {
   }
 
   /// Brings the weight into the form that forward() reads. After loading and after every step of an optimiser.
-  void prepare() { packed_.pack(std::as_const(weight).matrix()); }
+  void prepare(Precision precision = Precision::float32) { packed_.pack(std::as_const(weight).matrix(), precision); }
+  /// Of the products: what prepare() was asked for, where this machine has it.
+  [[nodiscard]] Precision precision() const { return packed_.precision(); }
 
   /// x: (R, in)   y: (R, out), assigned or, with epilogue.accumulate, added to. The bias is this layer's own.
-  void forward(const ops::Operand<T>& x, ops::Epilogue<T> epilogue, TensorView<T, 2> y, Workspace& workspace) const {
+  void forward(const ops::Operand<T>& x, ops::Epilogue<T> epilogue, const ops::Operand<T>& y,
+               Workspace& workspace) const {
     if (packed_.empty()) fail("linear", "prepare() was not called after the weight was set");
     epilogue.bias = bias.size() > 0 ? bias.value.data() : nullptr;
     ops::linear_forward(x, packed_, epilogue, y, workspace);
   }
+  void forward(const ops::Operand<T>& x, const ops::Epilogue<T>& epilogue, TensorView<T, 2> y,
+               Workspace& workspace) const {
+    forward(x, epilogue, ops::Operand<T>(y), workspace);
+  }
 
   /// dy: (R, out)   x: (R, in), the input of forward()   dx: (R, in), assigned; an empty view when nobody asks for it.
   void backward(TensorView<const T, 2> dy, TensorView<const T, 2> x, TensorView<T, 2> dx, Workspace& workspace) {
-    if (dx.data() != nullptr) ops::linear_backward_input(dy, std::as_const(weight).matrix(), dx, workspace);
-    if (weight.trainable) ops::linear_backward_weight(dy, x, weight.grad_matrix(), workspace);
+    if (dx.data() != nullptr) {
+      ops::linear_backward_input(dy, std::as_const(weight).matrix(), dx, workspace, precision());
+    }
+    if (weight.trainable) ops::linear_backward_weight(dy, x, weight.grad_matrix(), workspace, precision());
     if (bias.size() > 0 && bias.trainable) ops::linear_backward_bias(dy, bias.grad_vector());
   }
 

@@ -20,19 +20,21 @@ class Mlp {
 
   [[nodiscard]] Index hidden() const { return c_fc.bias.size(); }
 
-  void prepare() {
-    c_fc.prepare();
-    c_proj.prepare();
+  void prepare(Precision precision = Precision::float32) {
+    c_fc.prepare(precision);
+    c_proj.prepare(precision);
   }
+  /// Of its products, and so of the operand that forward() likes best.
+  [[nodiscard]] Precision precision() const { return c_fc.precision(); }
 
   /// x: (R, C)   y: (R, C), the residual stream, is added to.
   void forward(const ops::Operand<T>& x, TensorView<T, 2> y, Workspace& workspace, Saved* saved,
                Index first_row = 0) const {
     Workspace::Scope scope(workspace);
-    const ops::Operand<T> h(workspace, x.rows(), hidden());
+    const ops::Operand<T> h(workspace, x.rows(), hidden(), precision());
     ops::Epilogue<T> epilogue{.activation = activation};
     if (saved != nullptr) epilogue.preactivation = saved->preactivation.view().slice(first_row, first_row + x.rows());
-    c_fc.forward(x, epilogue, h.view(), workspace);
+    c_fc.forward(x, epilogue, h, workspace);
     c_proj.forward(h, {.accumulate = true}, y, workspace);
   }
 

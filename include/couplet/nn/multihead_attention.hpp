@@ -48,13 +48,15 @@ class MultiheadAttention {
   [[nodiscard]] Index width() const { return out_proj_bias.size(); }
   [[nodiscard]] Index heads() const { return heads_; }
 
-  void prepare() {
+  void prepare(Precision precision = Precision::float32) {
     const Index c = width();
     const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
-    packed_q_.pack(w.slice(0, c));
-    packed_kv_.pack(w.slice(c, 3 * c));
-    packed_out_.pack(std::as_const(out_proj_weight).matrix());
+    packed_q_.pack(w.slice(0, c), precision);
+    packed_kv_.pack(w.slice(c, 3 * c), precision);
+    packed_out_.pack(std::as_const(out_proj_weight).matrix(), precision);
   }
+  /// Of its products, and so of the operands that forward() likes best. Attention itself is float32.
+  [[nodiscard]] Precision precision() const { return packed_q_.precision(); }
 
   /// xq: (Rq, C) gives the queries, x: (R, C) keys and values; y: (Rq, C), the residual stream, is added to.
   void forward(const ops::Operand<T>& xq, const Sequences& queries, const ops::Operand<T>& x, const Sequences& keys,
@@ -88,9 +90,9 @@ class MultiheadAttention {
     Workspace::Scope scope(workspace);
     const Index c = width();
     const TensorView<T, 2> dout = workspace.matrix<T>(dy.extent(0), c);
-    ops::linear_backward_input(dy, std::as_const(out_proj_weight).matrix(), dout, workspace);
+    ops::linear_backward_input(dy, std::as_const(out_proj_weight).matrix(), dout, workspace, precision());
     if (out_proj_weight.trainable) {
-      ops::linear_backward_weight(dy, saved.out.view(), out_proj_weight.grad_matrix(), workspace);
+      ops::linear_backward_weight(dy, saved.out.view(), out_proj_weight.grad_matrix(), workspace, precision());
     }
     if (out_proj_bias.trainable) ops::linear_backward_bias(dy, out_proj_bias.grad_vector());
 
@@ -102,11 +104,12 @@ class MultiheadAttention {
                                dkv.columns(0, c), dkv.columns(c, 2 * c), workspace);
 
     const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
-    if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, w.slice(0, c), dxq, workspace);
-    if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, w.slice(c, 3 * c), dx, workspace);
+    if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, w.slice(0, c), dxq, workspace, precision());
+    if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, w.slice(c, 3 * c), dx, workspace, precision());
     if (in_proj_weight.trainable) {
-      ops::linear_backward_weight<T>(dq, xq, in_proj_weight.grad_matrix().slice(0, c), workspace);
-      ops::linear_backward_weight<T>(dkv, x, in_proj_weight.grad_matrix().slice(c, 3 * c), workspace);
+      const TensorView<T, 2> dweight = in_proj_weight.grad_matrix();
+      ops::linear_backward_weight<T>(dq, xq, dweight.slice(0, c), workspace, precision());
+      ops::linear_backward_weight<T>(dkv, x, dweight.slice(c, 3 * c), workspace, precision());
     }
     if (in_proj_bias.trainable) {
       ops::linear_backward_bias<T>(dq, in_proj_bias.grad_vector().slice(0, c));

@@ -24,7 +24,7 @@ class PatchEmbedding {
     return (height / patch_size()) * (width / patch_size());
   }
 
-  void prepare() { packed_.pack(std::as_const(weight).matrix()); }
+  void prepare(Precision precision = Precision::float32) { packed_.pack(std::as_const(weight).matrix(), precision); }
 
   /// pixels: (B, channels, H, W)   y: (B * patches, C), assigned.
   void forward(TensorView<const T, 4> pixels, TensorView<T, 2> y, Workspace& workspace, Saved* saved) const {
@@ -45,7 +45,7 @@ class PatchEmbedding {
     if (weight.trainable) {
       const ops::Operand<T> unfolded(workspace, dy.extent(0), packed_.inputs());
       ops::image_to_patches<T>(saved.pixels.view(), patch_size(), unfolded);
-      ops::linear_backward_weight<T>(dy, unfolded.view(), weight.grad_matrix(), workspace);
+      ops::linear_backward_weight<T>(dy, unfolded.view(), weight.grad_matrix(), workspace, packed_.precision());
     }
     if (bias.size() > 0 && bias.trainable) ops::linear_backward_bias(dy, bias.grad_vector());
   }

@@ -36,15 +36,15 @@ class ResidualAttentionBlock {
   ResidualAttentionBlock(Index width, Index heads, Index mlp_width, Activation activation, double eps)
       : ln_1(width, eps), attn(width, heads), ln_2(width, eps), mlp(width, mlp_width, activation) {}
 
-  void prepare() {
-    attn.prepare();
-    mlp.prepare();
+  void prepare(Precision precision = Precision::float32) {
+    attn.prepare(precision);
+    mlp.prepare(precision);
   }
 
   /// x: (R, C), the residual stream of a row block, changed in place.
   void forward(TensorView<T, 2> x, const RowBlock& block, bool causal, Workspace& workspace, Saved* saved) const {
     Workspace::Scope scope(workspace);
-    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), attn.precision());
     normalize_input(x, block, a, saved);
     attn.forward(a, block.sequences, a, block.sequences, causal, x, workspace,
                  saved != nullptr ? &saved->attn : nullptr, {block.first_row, block.first_row});
@@ -57,11 +57,11 @@ class ResidualAttentionBlock {
                       TensorView<T, 2> y, Workspace& workspace, Saved* saved) const {
     Workspace::Scope scope(workspace);
     const Index n = block.sequences.count();
-    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), attn.precision());
     normalize_input(x, block, a, saved);
-    const ops::Operand<T> aq(workspace, n, x.extent(1));
-    gather_rows<T>(a.view(), pooled_rows, aq.view());
     gather_rows<T>(x, pooled_rows, y);
+    const ops::Operand<T> aq(workspace, n, x.extent(1), attn.precision());
+    ln_1.forward(y, aq);
     attn.forward(aq, one_row_each(n, workspace), a, block.sequences, false, y, workspace,
                  saved != nullptr ? &saved->attn : nullptr, {block.first_sequence, block.first_row});
     forward_mlp(y, block.first_sequence, workspace, saved);
@@ -122,7 +122,7 @@ class ResidualAttentionBlock {
   void forward_mlp(TensorView<T, 2> x, Index first_row, Workspace& workspace, Saved* saved) const {
     Workspace::Scope scope(workspace);
     if (saved != nullptr) copy(x, saved->mid.view().slice(first_row, first_row + x.extent(0)));
-    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1));
+    const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), mlp.precision());
     ln_2.forward(x, a, saved != nullptr ? &saved->ln_2 : nullptr, first_row);
     mlp.forward(a, x, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
   }

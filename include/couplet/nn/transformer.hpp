@@ -20,8 +20,8 @@ class Transformer {
     for (Index i = 0; i < layers; ++i) resblocks.emplace_back(width, heads, mlp_width, activation, eps);
   }
 
-  void prepare() {
-    for (auto& block : resblocks) block.prepare();
+  void prepare(Precision precision = Precision::float32) {
+    for (auto& block : resblocks) block.prepare(precision);
   }
 
   /// x: (R, C), the residual stream, changed in place.

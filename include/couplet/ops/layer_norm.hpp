@@ -85,9 +85,9 @@ void layer_norm_forward(TensorView<const T, 2> x, TensorView<const T, 1> weight,
                         const Operand<T>& y, TensorView<T, 1> mean, TensorView<T, 1> rstd) {
   const Index rows = x.extent(0);
   const Index columns = x.extent(1);
-  const TensorView<T, 2> out = y.view();
-  if (weight.extent(0) != columns || bias.extent(0) != columns || out.extents() != x.extents()) {
-    fail("layer_norm", "shapes do not fit: " + shapes_text("x", x, "weight", weight, "bias", bias, "y", out));
+  if (weight.extent(0) != columns || bias.extent(0) != columns || y.rows() != rows || y.columns() != columns) {
+    fail("layer_norm", "shapes do not fit: " + shapes_text("x", x, "weight", weight, "bias", bias) + ", y " +
+                           to_string(Shape{y.rows(), y.columns()}));
   }
   if ((!mean.empty() && mean.extent(0) != rows) || (!rstd.empty() && rstd.extent(0) != rows)) {
     fail("layer_norm", "one mean and rstd per row: " + shapes_text("x", x, "mean", mean, "rstd", rstd));
@@ -96,8 +96,9 @@ void layer_norm_forward(TensorView<const T, 2> x, TensorView<const T, 1> weight,
     for (Index r = begin; r < end; ++r) {
       T row_mean(0);
       T row_rstd(0);
-      detail::layer_norm_forward_row(x[r].data(), weight.data(), bias.data(), eps, columns, out[r].data(), row_mean,
-                                     row_rstd);
+      y.write_row(r, [&](T* row) {
+        detail::layer_norm_forward_row(x[r].data(), weight.data(), bias.data(), eps, columns, row, row_mean, row_rstd);
+      });
       if (!mean.empty()) mean[r] = row_mean;
       if (!rstd.empty()) rstd[r] = row_rstd;
     }

@@ -5,11 +5,12 @@
 ///   backward         dx = dz W,  dW += dz^T x,  db += sum over rows of dz
 /// where dz = dy f'(z) is the activation's own backward pass (ops/activation.hpp) on the saved preactivation z.
 /// The weight's gradient adds rows in order from row 0, 256 at a time (simd/gemm.hpp).
+/// Products of float run in the precision that the weight was packed for, the backward ones in the one they are given.
 #include <algorithm>
 #include <array>
 
 #include "couplet/ops/activation.hpp"
-#include "couplet/ops/matmul.hpp"
+#include "couplet/ops/matmul_bf16.hpp"
 #include "couplet/ops/operand.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/simd/reduce.hpp"
@@ -20,28 +21,26 @@ namespace couplet::inline COUPLET_ABI::ops {
 template <class T>
 class PackedWeight {
  public:
-  /// weight: (outputs, inputs), for x W^T.
-  void pack(TensorView<const T, 2> weight) { pack(Factor<T>{weight, true}); }
-  /// weight: (inputs, outputs), for x W.
-  void pack_transposed(TensorView<const T, 2> weight) { pack(Factor<T>{weight, false}); }
+  /// weight: (outputs, inputs), for x W^T. The precision is one of float's.
+  void pack(TensorView<const T, 2> weight, Precision = Precision::float32) {
+    matrix_.resize({weight.extent(1), weight.extent(0)});
+    for (Index i = 0; i < weight.extent(1); ++i) {
+      for (Index j = 0; j < weight.extent(0); ++j) matrix_(i, j) = weight(j, i);
+    }
+    packed_ = true;
+  }
 
   [[nodiscard]] Index inputs() const { return matrix_.extent(0); }
   [[nodiscard]] Index outputs() const { return matrix_.extent(1); }
   /// Nothing has been packed yet.
   [[nodiscard]] bool empty() const { return !packed_; }
+  /// In which products with it run.
+  [[nodiscard]] Precision precision() const { return Precision::float32; }
 
   /// (inputs, outputs)
   [[nodiscard]] TensorView<const T, 2> matrix() const { return matrix_.view(); }
 
  private:
-  void pack(const Factor<T>& weight) {
-    matrix_.resize({weight.rows(), weight.columns()});
-    for (Index i = 0; i < weight.rows(); ++i) {
-      for (Index j = 0; j < weight.columns(); ++j) matrix_(i, j) = weight(i, j);
-    }
-    packed_ = true;
-  }
-
   Tensor<T, 2> matrix_;
   bool packed_ = false;
 };
@@ -51,28 +50,42 @@ class PackedWeight {
 template <>
 class PackedWeight<float> {
  public:
-  void pack(TensorView<const float, 2> weight) { pack(Factor<float>{weight, true}); }
-  void pack_transposed(TensorView<const float, 2> weight) { pack(Factor<float>{weight, false}); }
+  /// bfloat16 where this machine has it, else float32.
+  void pack(TensorView<const float, 2> weight, Precision precision = Precision::float32) {
+    const Factor<float> b{weight, true};
+    inputs_ = b.rows();
+    outputs_ = b.columns();
+    kernels_ = &simd::gemm_kernels();
+    bf16_kernels_ = precision == Precision::bfloat16 ? simd::bf16_gemm_kernels() : nullptr;
+    if (bf16_kernels_ != nullptr) {
+      panels_.release();
+      bf16_panels_.resize(simd::bf16::packed_b_size(inputs_, outputs_));
+      detail::pack_b_bf16(*bf16_kernels_, b, bf16_panels_.data());
+    } else {
+      bf16_panels_.release();
+      panels_.resize(kernels_->packed_size(inputs_, outputs_));
+      detail::pack_panels(*kernels_, b, panels_.data());
+    }
+  }
 
   [[nodiscard]] Index inputs() const { return inputs_; }
   [[nodiscard]] Index outputs() const { return outputs_; }
   [[nodiscard]] bool empty() const { return kernels_ == nullptr; }
+  [[nodiscard]] Precision precision() const {
+    return bf16_kernels_ != nullptr ? Precision::bfloat16 : Precision::float32;
+  }
 
   [[nodiscard]] const simd::GemmKernels& kernels() const { return *kernels_; }
   [[nodiscard]] const float* panels() const { return panels_.data(); }
+  /// When precision() is bfloat16.
+  [[nodiscard]] const simd::Bf16GemmKernels& bf16_kernels() const { return *bf16_kernels_; }
+  [[nodiscard]] const bfloat16* bf16_panels() const { return bf16_panels_.data(); }
 
  private:
-  void pack(const Factor<float>& weight) {
-    const simd::GemmKernels& kernels = simd::gemm_kernels();
-    panels_.resize(kernels.packed_size(weight.rows(), weight.columns()));
-    detail::pack_panels(kernels, weight, panels_.data());
-    inputs_ = weight.rows();
-    outputs_ = weight.columns();
-    kernels_ = &kernels;
-  }
-
   AlignedBuffer<float> panels_;
+  AlignedBuffer<bfloat16> bf16_panels_;
   const simd::GemmKernels* kernels_ = nullptr;
+  const simd::Bf16GemmKernels* bf16_kernels_ = nullptr;
   Index inputs_ = 0;
   Index outputs_ = 0;
 };
@@ -90,16 +103,22 @@ namespace detail {
 
 template <class T>
 void check_linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue,
-                          TensorView<T, 2> y) {
+                          const Operand<T>& y) {
   if (weight.empty()) fail("linear", "the weight has not been packed");
-  const Shape weight_shape{weight.outputs(), weight.inputs()};
-  if (x.columns() != weight.inputs() || y.extent(0) != x.rows() || y.extent(1) != weight.outputs()) {
-    fail("linear", "shapes do not fit: " + shapes_text("x", x.view()) + ", weight " + to_string(weight_shape) + ", " +
-                       shapes_text("y", y));
+  const Shape shape{y.rows(), y.columns()};
+  if (x.columns() != weight.inputs() || y.rows() != x.rows() || y.columns() != weight.outputs()) {
+    fail("linear", "shapes do not fit: x " + to_string(Shape{x.rows(), x.columns()}) + ", weight " +
+                       to_string(Shape{weight.outputs(), weight.inputs()}) + ", y " + to_string(shape));
   }
-  if (epilogue.preactivation.data() != nullptr) {
-    require_equal_shapes("linear", "preactivation", epilogue.preactivation, "y", y);
+  if (epilogue.preactivation.data() != nullptr && epilogue.preactivation.shape() != shape) {
+    fail("linear",
+         "shapes differ: " + shapes_text("preactivation", epilogue.preactivation) + ", y " + to_string(shape));
   }
+  const bool float32 = weight.precision() == Precision::float32;
+  if (float32 && (x.panels() != nullptr || y.panels() != nullptr)) {
+    fail("linear", "the weight is packed for float32, an operand for bfloat16");
+  }
+  if (epilogue.accumulate && y.panels() != nullptr) fail("linear", "a packed operand cannot be added to");
 }
 
 /// The definition, element by element.
@@ -136,38 +155,70 @@ inline void linear_forward_kernels(TensorView<const float, 2> x, const PackedWei
   multiply_packed(weight.kernels(), {x}, weight.panels(), sums, accumulate, finish, workspace);
 }
 
+/// Rows of x are packed on the way; y may be rows or the packed operand of the next product.
+inline void linear_forward_bf16(const Operand<float>& x, const PackedWeight<float>& weight,
+                                const Epilogue<float>& epilogue, const Operand<float>& y, Workspace& workspace) {
+  const Workspace::Scope scope(workspace);
+  const bfloat16* a = x.panels();
+  if (a == nullptr) {
+    bfloat16* const panels = workspace.take<bfloat16>(simd::bf16::packed_a_size(x.rows(), x.columns()));
+    pack_a_bf16(weight.bf16_kernels(), {x.view()}, panels);
+    a = panels;
+  }
+  simd::Bf16Epilogue finish{.bias = epilogue.bias, .activation = epilogue.activation};
+  finish.preactivation = epilogue.preactivation.data();
+  finish.preactivation_stride = epilogue.preactivation.stride(0);
+  finish.y = y.view().data();
+  finish.y_stride = y.view().stride(0);
+  finish.accumulate = epilogue.accumulate;
+  finish.operand = y.panels();
+  finish.operand_depth = y.columns();
+  multiply_packed(weight.bf16_kernels(), x.rows(), y.columns(), x.columns(), a, weight.bf16_panels(), finish,
+                  workspace);
+}
+
 }  // namespace detail
 
 /// y = f(x W^T + b), or y += f(x W^T + b).   x: (R, K); weight: (N, K) packed; y: (R, N), not overlapping x.
 template <class T>
-void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue, TensorView<T, 2> y,
-                    Workspace& workspace) {
+void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue,
+                    const Operand<T>& y, Workspace& workspace) {
   detail::check_linear_forward(x, weight, epilogue, y);
   if constexpr (std::is_same_v<T, float>) {
-    detail::linear_forward_kernels(x.view(), weight, epilogue, y, workspace);
+    if (weight.precision() == Precision::bfloat16) {
+      return detail::linear_forward_bf16(x, weight, epilogue, y, workspace);
+    }
+    detail::linear_forward_kernels(x.view(), weight, epilogue, y.view(), workspace);
   } else {
-    detail::linear_forward_reference<T>(x.view(), weight.matrix(), epilogue, y);
+    detail::linear_forward_reference<T>(x.view(), weight.matrix(), epilogue, y.view());
   }
+}
+
+/// The same into rows.
+template <class T>
+void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue, TensorView<T, 2> y,
+                    Workspace& workspace) {
+  linear_forward(x, weight, epilogue, Operand<T>(y), workspace);
 }
 
 /// dx = dy W, assigned.   dy: (R, N); weight: (N, K); dx: (R, K).
 template <class T>
 void linear_backward_input(TensorView<const T, 2> dy, TensorView<const T, 2> weight, TensorView<T, 2> dx,
-                           Workspace& workspace) {
+                           Workspace& workspace, Precision precision = Precision::float32) {
   if (dy.extent(1) != weight.extent(0) || dx.extent(0) != dy.extent(0) || dx.extent(1) != weight.extent(1)) {
     fail("linear backward", "shapes do not fit: " + shapes_text("dy", dy, "weight", weight, "dx", dx));
   }
-  multiply<T>({dy}, {weight}, dx, false, workspace);
+  multiply<T>({dy}, {weight}, dx, false, precision, workspace);
 }
 
 /// dW += dy^T x.   dy: (R, N); x: (R, K); dweight: (N, K).
 template <class T>
 void linear_backward_weight(TensorView<const T, 2> dy, TensorView<const T, 2> x, TensorView<T, 2> dweight,
-                            Workspace& workspace) {
+                            Workspace& workspace, Precision precision = Precision::float32) {
   if (dy.extent(0) != x.extent(0) || dweight.extent(0) != dy.extent(1) || dweight.extent(1) != x.extent(1)) {
     fail("linear backward", "shapes do not fit: " + shapes_text("dy", dy, "x", x, "dweight", dweight));
   }
-  multiply<T>({dy, true}, {x}, dweight, true, workspace);
+  multiply<T>({dy, true}, {x}, dweight, true, precision, workspace);
 }
 
 /// db += the sum over rows of dy, 256 rows at a time in order.   dy: (R, N); dbias: (N).

@@ -55,14 +55,21 @@ struct TaskGrid {
   Index columns;  ///< per task
 };
 
+/// The pieces that a kernel works on.
+struct TileSizes {
+  Index rows;
+  Index columns;
+  Index block_rows;  ///< rows of A in the cache at a time
+};
+
 /// As few tasks as keep the packed block of A in the cache and give every thread the same work. Few rows are divided by
 /// columns, so that each thread reads a part of the weights only.
-inline TaskGrid share_tiles(const simd::GemmKernels& kernels, Index m, Index n) {
+inline TaskGrid share_tiles(const TileSizes& tile, Index m, Index n) {
   const auto divide_up = [](Index a, Index b) { return (a + b - 1) / b; };
-  const Index row_tiles = divide_up(m, kernels.tile_rows);
-  const Index column_tiles = divide_up(n, kernels.panel_columns);
+  const Index row_tiles = divide_up(m, tile.rows);
+  const Index column_tiles = divide_up(n, tile.columns);
   const Index threads = available_threads();
-  Index row_blocks = divide_up(m, kernels.block_rows);
+  Index row_blocks = divide_up(m, tile.block_rows);
   Index column_blocks = 1;
   if (row_blocks >= threads) {
     row_blocks = std::min(divide_up(row_blocks, threads) * threads, row_tiles);
@@ -71,8 +78,8 @@ inline TaskGrid share_tiles(const simd::GemmKernels& kernels, Index m, Index n) 
     row_blocks = std::min(std::max(row_blocks, divide_up(threads, column_blocks)), row_tiles);
   }
   TaskGrid grid{};
-  grid.rows = divide_up(row_tiles, row_blocks) * kernels.tile_rows;
-  grid.columns = divide_up(column_tiles, column_blocks) * kernels.panel_columns;
+  grid.rows = divide_up(row_tiles, row_blocks) * tile.rows;
+  grid.columns = divide_up(column_tiles, column_blocks) * tile.columns;
   grid.row_blocks = divide_up(m, grid.rows);
   grid.column_blocks = divide_up(n, grid.columns);
   return grid;
@@ -86,7 +93,7 @@ inline void multiply_packed(const simd::GemmKernels& kernels, const Factor<float
   const Index n = c.extent(1);
   const Index k = a.columns();
   if (m == 0 || n == 0) return;
-  const TaskGrid grid = share_tiles(kernels, m, n);
+  const TaskGrid grid = share_tiles({kernels.tile_rows, kernels.panel_columns, kernels.block_rows}, m, n);
   parallel_for(workspace, grid.row_blocks * grid.column_blocks, [&](Index task, Workspace& scratch) {
     const Index row = task / grid.column_blocks * grid.rows;
     const Index column = task % grid.column_blocks * grid.columns;
@@ -111,13 +118,22 @@ inline void multiply_packed(const simd::GemmKernels& kernels, const Factor<float
 
 }  // namespace detail
 
-/// C = A B, or C += A B.   a: (M, K); b: (K, N); c: (M, N), not overlapping them.
+namespace detail {
+
 template <class T>
-void multiply(const Factor<T>& a, const Factor<T>& b, TensorView<T, 2> c, bool accumulate, Workspace& workspace) {
+void check_product(const Factor<T>& a, const Factor<T>& b, TensorView<T, 2> c) {
   if (a.columns() != b.rows() || c.extent(0) != a.rows() || c.extent(1) != b.columns()) {
     const auto text = [](const Factor<T>& f) { return to_string(Shape{f.rows(), f.columns()}); };
     fail("matmul", "shapes do not fit: a " + text(a) + ", b " + text(b) + ", c " + to_string(c.shape()));
   }
+}
+
+}  // namespace detail
+
+/// C = A B, or C += A B.   a: (M, K); b: (K, N); c: (M, N), not overlapping them.
+template <class T>
+void multiply(const Factor<T>& a, const Factor<T>& b, TensorView<T, 2> c, bool accumulate, Workspace& workspace) {
+  detail::check_product(a, b, c);
   if constexpr (std::is_same_v<T, float>) {
     if (c.empty()) return;
     const simd::GemmKernels& kernels = simd::gemm_kernels();

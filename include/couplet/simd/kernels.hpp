@@ -6,6 +6,7 @@
 #include "couplet/simd/attention.hpp"
 #include "couplet/simd/contrastive.hpp"
 #include "couplet/simd/gemm.hpp"
+#include "couplet/simd/gemm_bf16.hpp"
 #include "couplet/simd/layer_norm.hpp"
 #include "couplet/simd/reduce.hpp"
 #include "couplet/simd/softmax.hpp"

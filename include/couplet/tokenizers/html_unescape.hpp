@@ -25,24 +25,27 @@ struct HtmlEntity {
   bool needs_semicolon = true;
 };
 
+/// A function and not a lambda: compilers try to evaluate a lambda at compile time, which costs a second here.
+inline std::vector<HtmlEntity> read_html_entities() {
+  std::vector<HtmlEntity> all;
+  for (std::string_view rest = html_entities; !rest.empty();) {
+    const std::size_t mark = rest.find_first_of(";?"), end = rest.find(' ');
+    HtmlEntity entity{rest.substr(0, mark), {}, rest[mark] == ';'};
+    char32_t code = 0;
+    for (const char c : rest.substr(mark + 1, end - mark)) {
+      const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+      if (digit) code = code * 16 + static_cast<char32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+      if (!digit) entity.value += std::exchange(code, 0);
+    }
+    all.push_back(std::move(entity));
+    rest.remove_prefix(end + 1);
+  }
+  return all;
+}
+
 /// All named references, sorted by name.
 inline const std::vector<HtmlEntity>& html_entity_table() {
-  static const std::vector<HtmlEntity> table = [] {
-    std::vector<HtmlEntity> all;
-    for (std::string_view rest = html_entities; !rest.empty();) {
-      const std::size_t mark = rest.find_first_of(";?"), end = rest.find(' ');
-      HtmlEntity entity{rest.substr(0, mark), {}, rest[mark] == ';'};
-      char32_t code = 0;
-      for (const char c : rest.substr(mark + 1, end - mark)) {
-        const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-        if (digit) code = code * 16 + static_cast<char32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-        if (!digit) entity.value += std::exchange(code, 0);
-      }
-      all.push_back(std::move(entity));
-      rest.remove_prefix(end + 1);
-    }
-    return all;
-  }();
+  static const std::vector<HtmlEntity> table = read_html_entities();
   return table;
 }
 

@@ -79,18 +79,22 @@ inline void append_decomposition(char32_t c, UnicodeVersion version, std::u32str
   while (count > 0) out += seconds[--count];
 }
 
+using Composition = std::pair<std::uint64_t, char32_t>;  // (first << 32 | second, composed)
+
+/// A function and not a lambda: compilers try to evaluate a lambda at compile time, which costs half a second here.
+inline std::vector<Composition> read_compositions() {
+  std::vector<Composition> all;
+  for (const PairDecomposition& p : pair_decompositions) {
+    if (std::binary_search(std::begin(composition_exclusions), std::end(composition_exclusions), p.code)) continue;
+    all.emplace_back(std::uint64_t{p.first} << 32 | p.second, char32_t{p.code});
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 /// The code point that two neighbours compose to; 0 if none.
 inline char32_t composition(char32_t first, char32_t second, UnicodeVersion version) {
-  using Entry = std::pair<std::uint64_t, char32_t>;  // (first << 32 | second, composed)
-  static const std::vector<Entry> table = [] {
-    std::vector<Entry> all;
-    for (const PairDecomposition& p : pair_decompositions) {
-      if (std::binary_search(std::begin(composition_exclusions), std::end(composition_exclusions), p.code)) continue;
-      all.emplace_back(std::uint64_t{p.first} << 32 | p.second, char32_t{p.code});
-    }
-    std::sort(all.begin(), all.end());
-    return all;
-  }();
+  static const std::vector<Composition> table = read_compositions();
   if (first >= hangul_l && first < hangul_l + hangul_ls) {
     if (second < hangul_v || second >= hangul_v + hangul_vs) return 0;
     return hangul_s + ((first - hangul_l) * hangul_vs + (second - hangul_v)) * hangul_ts;
@@ -100,7 +104,7 @@ inline char32_t composition(char32_t first, char32_t second, UnicodeVersion vers
     return open && second > hangul_t && second < hangul_t + hangul_ts ? first + (second - hangul_t) : 0;
   }
   const std::uint64_t key = std::uint64_t{first} << 32 | second;
-  const auto found = std::lower_bound(table.begin(), table.end(), Entry{key, 0});
+  const auto found = std::lower_bound(table.begin(), table.end(), Composition{key, 0});
   return found != table.end() && found->first == key && known_to(version, found->second) ? found->second : 0;
 }
 
