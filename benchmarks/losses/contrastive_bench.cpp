@@ -1,6 +1,6 @@
 // Loss and gradients of one batch: N pairs, E dimensions.
 //
-//   losses_bench --benchmark_filter='clip.*8192'
+//   contrastive_bench --benchmark_filter='clip.*8192'
 // Counters: FLOP/s of the products alone (8 N^2 E for InfoNCE, which forms the logits twice, 6 N^2 E for the sigmoid
 // loss) and the bytes of workspace, to be compared with the 4 N^2 of a matrix of logits.
 #include <benchmark/benchmark.h>

@@ -37,6 +37,31 @@ struct Layer {
   }
 };
 
+/// False, with a message, when this machine has no products in this precision.
+bool has(benchmark::State& state, Precision precision) {
+  if (simd::effective_precision(precision) == precision) return true;
+  state.SkipWithError("no products in bfloat16 on this machine");
+  return false;
+}
+
+/// As in the towers: the operand is packed by who writes it.
+void forward_bf16(benchmark::State& state) {
+  if (!has(state, Precision::bfloat16)) return;
+  Layer layer(state);
+  const ThreadLimit limit(layer.threads);
+  ops::PackedWeight<float> packed;
+  packed.pack(layer.weight, Precision::bfloat16);
+  const Workspace::Scope scope(layer.workspace);
+  const ops::Operand<float> x(layer.workspace, layer.rows, layer.inputs, Precision::bfloat16);
+  for (Index r = 0; r < layer.rows; ++r) {
+    x.write_row(r, [&](float* row) { std::copy_n(&layer.x(r, 0), layer.inputs, row); });
+  }
+  bench::Meter meter(state, layer.operations(), layer.threads);
+  for (auto _ : state) {
+    meter.run([&] { ops::linear_forward<float>(x, packed, {}, layer.y, layer.workspace); });
+  }
+}
+
 void forward(benchmark::State& state, Activation activation) {
   Layer layer(state);
   const ThreadLimit limit(layer.threads);
@@ -60,21 +85,23 @@ void pack(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * 2 * layer.weight.size() * static_cast<Index>(sizeof(float)));
 }
 
-void backward_input(benchmark::State& state) {
+void backward_input(benchmark::State& state, Precision precision) {
+  if (!has(state, precision)) return;
   Layer layer(state);
   const ThreadLimit limit(layer.threads);
   bench::Meter meter(state, layer.operations(), layer.threads);
   for (auto _ : state) {
-    meter.run([&] { ops::linear_backward_input<float>(layer.y, layer.weight, layer.x, layer.workspace); });
+    meter.run([&] { ops::linear_backward_input<float>(layer.y, layer.weight, layer.x, layer.workspace, precision); });
   }
 }
 
-void backward_weight(benchmark::State& state) {
+void backward_weight(benchmark::State& state, Precision precision) {
+  if (!has(state, precision)) return;
   Layer layer(state);
   const ThreadLimit limit(layer.threads);
   bench::Meter meter(state, layer.operations(), layer.threads);
   for (auto _ : state) {
-    meter.run([&] { ops::linear_backward_weight<float>(layer.y, layer.x, layer.weight, layer.workspace); });
+    meter.run([&] { ops::linear_backward_weight<float>(layer.y, layer.x, layer.weight, layer.workspace, precision); });
   }
 }
 
@@ -113,8 +140,23 @@ BENCHMARK_CAPTURE(forward, gelu, Activation::gelu)
     ->Args({1600, 768, 3072, 2})
     ->Unit(benchmark::kMillisecond)
     ->UseManualTime();
-BENCHMARK(backward_input)->Name("linear_backward_input/f32")->Apply(layers)->UseManualTime();
-BENCHMARK(backward_weight)->Name("linear_backward_weight/f32")->Apply(layers)->UseManualTime();
+BENCHMARK(forward_bf16)->Name("linear/bf16")->Apply(layers)->UseManualTime();
+BENCHMARK_CAPTURE(backward_input, f32, Precision::float32)
+    ->Name("linear_backward_input/f32")
+    ->Apply(layers)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(backward_weight, f32, Precision::float32)
+    ->Name("linear_backward_weight/f32")
+    ->Apply(layers)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(backward_input, bf16, Precision::bfloat16)
+    ->Name("linear_backward_input/bf16")
+    ->Apply(layers)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(backward_weight, bf16, Precision::bfloat16)
+    ->Name("linear_backward_weight/bf16")
+    ->Apply(layers)
+    ->UseManualTime();
 BENCHMARK(backward_bias)->Name("linear_backward_bias/f32")->Apply(layers)->UseRealTime();
 BENCHMARK(pack)->Name("linear_pack/f32")->Apply(layers)->UseRealTime();
 

@@ -18,12 +18,14 @@ using test::similar_unit_rows;
 using test::unit_rows;
 
 template <class T>
-test::GradientErrors errors_against_written_out(Index n, Index e, double logit_scale, double* loss_error) {
+test::GradientErrors errors_against_written_out(Index n, Index e, double logit_scale, double* loss_error,
+                                                Precision precision = Precision::float32) {
   const auto image = unit_rows<T>(n, e, 1);
   const auto text = similar_unit_rows(image, 2);
   GradientMemory<T> memory(n, e);
   Workspace workspace;
-  const T loss = ClipLoss<T>().forward_backward(image, text, static_cast<T>(logit_scale), memory.gradients, workspace);
+  const T loss =
+      ClipLoss<T>(precision).forward_backward(image, text, static_cast<T>(logit_scale), memory.gradients, workspace);
   const auto z = test::all_logits(image, text, static_cast<double>(static_cast<T>(logit_scale)));
   const auto expected = test::info_nce_written_out(z);
   *loss_error = static_cast<double>(std::abs(expected.loss - loss) / std::max(expected.loss, 1e-30L));
@@ -55,6 +57,19 @@ TEST(ClipLoss, EqualsTheWholeMatrixWrittenOutInFloat) {
       }
     }
   });
+}
+
+// Rounding unit vectors to bfloat16 changes a similarity by about 2e-3 / sqrt(E), and a logit by e^logit_scale times
+// that.
+TEST(ClipLoss, InBfloat16IsNearTheWholeMatrixWrittenOut) {
+  if (simd::effective_precision(Precision::bfloat16) != Precision::bfloat16) GTEST_SKIP() << "no products in bfloat16";
+  for (const Index n : {31, 300}) {
+    double loss = 0;
+    const auto error = errors_against_written_out<float>(n, 64, 2.659, &loss, Precision::bfloat16);
+    EXPECT_LT(loss, 1e-2) << n;
+    EXPECT_LT(std::max(error.image, error.text), 2e-2) << n;
+    EXPECT_GT(std::max(error.image, error.text), 1e-5) << n << ": these are not products in bfloat16";
+  }
 }
 
 TEST(ClipLoss, HasTheGradientsOfItsLoss) {

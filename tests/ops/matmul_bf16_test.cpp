@@ -2,6 +2,7 @@
 
 #include "couplet/ops/layer_norm.hpp"
 #include "couplet/ops/linear.hpp"
+#include "couplet/ops/packed_factor.hpp"
 #include "support/expect_near.hpp"
 #include "support/random_tensor.hpp"
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "couplet/core/shape.hpp"
+#include "couplet/core/stall_guard.hpp"
 #include "couplet/core/workspace.hpp"
 
 #if defined(_OPENMP)
@@ -71,6 +72,48 @@ class FirstException {
 
 }  // namespace detail
 
+#if defined(_OPENMP)
+namespace detail {
+
+inline StallGuard& stall_guard() {
+  thread_local StallGuard guard;
+  return guard;
+}
+
+/// f(i, thread) for every i in [0, n), thread in [0, threads). Fewer threads work when one of them is held up.
+template <class F>
+void share(int threads, Index n, F&& f) {
+  using Clock = StallGuard::Clock;
+  const Clock::time_point began = Clock::now();
+  threads = stall_guard().threads(threads, began);
+  if (threads == 1) {
+    const ThreadLimit alone(1);
+    for (Index i = 0; i < n; ++i) f(i, 0);
+    return;
+  }
+  FirstException first_exception;
+  Clock::time_point finished = began;
+#pragma omp parallel num_threads(threads)
+  {
+    const int thread = omp_get_thread_num();
+#pragma omp for schedule(dynamic, 1) nowait
+    for (Index i = 0; i < n; ++i) {
+      if (first_exception.raised()) continue;
+      try {
+        f(i, thread);
+      } catch (...) {
+        first_exception.capture();
+      }
+    }
+    if (thread == 0) finished = Clock::now();
+  }
+  stall_guard().observe(threads, began, finished, Clock::now());
+  first_exception.rethrow();
+}
+
+}  // namespace detail
+#endif
+
 template <class F>
 void parallel_for(Workspace& workspace, Index n, F&& f) {
   const int threads = static_cast<int>(std::min<Index>(available_threads(), n));
@@ -80,17 +123,7 @@ void parallel_for(Workspace& workspace, Index n, F&& f) {
   }
 #if defined(_OPENMP)
   workspace.prepare_children(threads);
-  detail::FirstException first_exception;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (Index i = 0; i < n; ++i) {
-    if (first_exception.raised()) continue;
-    try {
-      f(i, workspace.child(omp_get_thread_num()));
-    } catch (...) {
-      first_exception.capture();
-    }
-  }
-  first_exception.rethrow();
+  detail::share(threads, n, [&](Index i, int thread) { f(i, workspace.child(thread)); });
 #endif
 }
 
@@ -103,17 +136,7 @@ void parallel_for(Index n, F&& f) {
     return;
   }
 #if defined(_OPENMP)
-  detail::FirstException first_exception;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (Index i = 0; i < n; ++i) {
-    if (first_exception.raised()) continue;
-    try {
-      f(i);
-    } catch (...) {
-      first_exception.capture();
-    }
-  }
-  first_exception.rethrow();
+  detail::share(threads, n, [&](Index i, int) { f(i); });
 #endif
 }
 

@@ -103,7 +103,7 @@ void add_block_statistics(const Pairs<T>& pairs, const Block<T>& block, InfoNceS
 template <class T>
 InfoNceStatistics<T> info_nce_statistics(const Pairs<T>& pairs, Workspace& workspace) {
   InfoNceStatistics<T> statistics(pairs, workspace);
-  for_each_block(pairs, workspace,
+  for_each_block(pairs, Pass::forward, workspace,
                  [&](const Block<T>& block) { add_block_statistics(pairs, block, statistics, workspace); });
   const auto scale = static_cast<double>(pairs.scale);
   const double factor = scale / (2 * static_cast<double>(pairs.count));
@@ -147,9 +147,12 @@ double info_nce_block_gradient(const Pairs<T>& pairs, const Block<T>& block, con
 template <class T>
 class ClipLoss {
  public:
+  /// `precision` of the products, where this machine has it; softmax, sums and gradients of the scale are T.
+  explicit ClipLoss(Precision precision = Precision::float32) : precision_(precision) {}
+
   T forward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, Workspace& workspace) const {
     const Workspace::Scope scope(workspace);
-    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0));
+    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0), precision_);
     return static_cast<T>(detail::info_nce_statistics(pairs, workspace).loss);
   }
 
@@ -157,11 +160,11 @@ class ClipLoss {
   T forward_backward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale,
                      ContrastiveGradients<T>& gradients, Workspace& workspace) const {
     const Workspace::Scope scope(workspace);
-    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0));
+    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0), precision_);
     detail::begin_gradients("clip_loss", pairs, gradients);
     const auto statistics = detail::info_nce_statistics(pairs, workspace);
     detail::OrderedSum d_logit_scale;
-    detail::for_each_block(pairs, workspace, [&](const detail::Block<T>& block) {
+    detail::for_each_block(pairs, detail::Pass::backward, workspace, [&](const detail::Block<T>& block) {
       d_logit_scale.add(detail::info_nce_block_gradient(pairs, block, statistics, workspace));
       detail::add_block_gradient(pairs, block, gradients, workspace);
     });
@@ -169,6 +172,9 @@ class ClipLoss {
     gradients.logit_bias = T(0);
     return static_cast<T>(statistics.loss);
   }
+
+ private:
+  Precision precision_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::losses

@@ -1,19 +1,21 @@
 #pragma once
 /// How the contrastive losses go over the N x N matrix of similarities without holding it.
 ///
-/// Blocks of 256 images x 4096 texts are formed one after the other, images outside, each by one product; the columns
-/// of a block are divided among threads in tiles of 256. The gradient of a block, written over it, goes at once into
-/// d image_features (its rows) and d text_features (its columns). The grid is fixed and blocks are added in order, so
-/// the bits do not depend on the number of threads. Memory beyond the caller's is one block and a few numbers per pair.
+/// Blocks of 256 images x 4096 texts are formed one after the other, each by one product; the texts of a block are
+/// packed once for all images. The columns of a block are divided among threads in tiles of 256. The gradient of a
+/// block, written over it, goes at once into d image_features (its rows) and d text_features (its columns). The grid is
+/// fixed and blocks are added in order, so the bits do not depend on the number of threads. Memory beyond the caller's
+/// is one block and a few numbers per pair.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <type_traits>
 
 #include "couplet/core/parallel.hpp"
 #include "couplet/core/tensor.hpp"
 #include "couplet/core/workspace.hpp"
-#include "couplet/ops/matmul.hpp"
+#include "couplet/ops/packed_factor.hpp"
 #include "couplet/ops/shapes.hpp"
 #include "couplet/simd/reduce.hpp"
 
@@ -68,11 +70,16 @@ struct Pairs {
   T scale;
   T bias;
   Index count;
-  T masked;  ///< a similarity so low that its logit's exponential is nothing beside any other's
+  Precision precision;  ///< of the products
+  T masked;             ///< a similarity so low that its logit's exponential is nothing beside any other's
 
   Pairs(const char* op, TensorView<const T, 2> image_features, TensorView<const T, 2> text_features, T logit_scale,
-        T logit_bias)
-      : image(image_features), text(text_features), bias(logit_bias), count(image_features.extent(0)) {
+        T logit_bias, Precision product_precision)
+      : image(image_features),
+        text(text_features),
+        bias(logit_bias),
+        count(image_features.extent(0)),
+        precision(product_precision) {
     ops::require_equal_shapes(op, "image_features", image, "text_features", text);
     if (image.empty()) fail(op, "no pairs: " + ops::shapes_text("image_features", image));
     require_range(op, "logit_scale", logit_scale, -20, 20);
@@ -109,13 +116,14 @@ struct Block {
   TensorView<T, 2> s;
   Index row;
   Index column;
+  const ops::PackedFactor<T>* text;  ///< (columns, E), packed; in backward passes
 
   [[nodiscard]] Index rows() const { return s.extent(0); }
   [[nodiscard]] Index columns() const { return s.extent(1); }
   [[nodiscard]] Index tiles() const { return (columns() + tile_columns - 1) / tile_columns; }
   [[nodiscard]] Block tile(Index i) const {
     const Index begin = i * tile_columns;
-    return {s.columns(begin, std::min(begin + tile_columns, columns())), row, column + begin};
+    return {s.columns(begin, std::min(begin + tile_columns, columns())), row, column + begin, nullptr};
   }
   /// f(r, c) for the elements s(r, c) that belong to a true pair, in order; the pair is row + r.
   template <class F>
@@ -125,9 +133,13 @@ struct Block {
   }
 };
 
-/// f(block) for all blocks, in order: block.s holds the similarities and may be overwritten.
+/// Whether a pass over the blocks ends in gradients.
+enum class Pass { forward, backward };
+
+/// f(block) for all blocks: block.s holds the similarities and may be overwritten. Texts outside, images inside: every
+/// row and every column meets its blocks in rising order.
 template <class T, class F>
-void for_each_block(const Pairs<T>& pairs, Workspace& workspace, F&& f) {
+void for_each_block(const Pairs<T>& pairs, Pass pass, Workspace& workspace, F&& f) {
   const Workspace::Scope scope(workspace);
   const Index n = pairs.count;
   const Index height = std::min(n, block_rows);
@@ -135,12 +147,17 @@ void for_each_block(const Pairs<T>& pairs, Workspace& workspace, F&& f) {
   // One cache line more per row: rows a power of two apart would compete for the same sets of the cache.
   const Index stride = width + static_cast<Index>(alignment / sizeof(T));
   const TensorView<T, 2> memory(workspace.take<T>(height * stride), {height, width}, {stride, 1});
-  for (Index i = 0; i < n; i += block_rows) {
-    const Index i_end = std::min(i + block_rows, n);
-    for (Index j = 0; j < n; j += block_columns) {
-      const Index j_end = std::min(j + block_columns, n);
-      const Block<T> block{memory.slice(0, i_end - i).columns(0, j_end - j), i, j};
-      ops::matmul<T>(pairs.image.slice(i, i_end), pairs.text.slice(j, j_end), block.s, workspace);
+  for (Index j = 0; j < n; j += block_columns) {
+    const Workspace::Scope texts_scope(workspace);
+    const Index j_end = std::min(j + block_columns, n);
+    const TensorView<const T, 2> text = pairs.text.slice(j, j_end);
+    const ops::PackedFactor<T> columns({text, true}, pairs.precision, workspace);
+    std::optional<ops::PackedFactor<T>> rows;
+    if (pass == Pass::backward) rows.emplace(ops::Factor<T>{text}, pairs.precision, workspace);
+    for (Index i = 0; i < n; i += block_rows) {
+      const Index i_end = std::min(i + block_rows, n);
+      const Block<T> block{memory.slice(0, i_end - i).columns(0, j_end - j), i, j, rows ? &*rows : nullptr};
+      columns.multiply({pairs.image.slice(i, i_end)}, block.s, false, workspace);
       f(block);
     }
   }
@@ -164,9 +181,9 @@ void add_block_gradient(const Pairs<T>& pairs, const Block<T>& block, Contrastiv
   const Index i_end = block.row + block.rows();
   const Index j_end = block.column + block.columns();
   const auto image = pairs.image.slice(block.row, i_end);
-  const auto text = pairs.text.slice(block.column, j_end);
-  ops::multiply<T>({block.s, true}, {image}, gradients.text_features.slice(block.column, j_end), true, workspace);
-  ops::multiply<T>({block.s}, {text}, gradients.image_features.slice(block.row, i_end), block.column > 0, workspace);
+  ops::multiply<T>({block.s, true}, {image}, gradients.text_features.slice(block.column, j_end), true, pairs.precision,
+                   workspace);
+  block.text->multiply({block.s}, gradients.image_features.slice(block.row, i_end), block.column > 0, workspace);
 }
 
 }  // namespace detail

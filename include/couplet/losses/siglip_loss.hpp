@@ -56,11 +56,14 @@ void sigmoid_block(const Pairs<T>& pairs, const Block<T>& block, SigmoidTotals& 
 template <class T>
 class SigLipLoss {
  public:
+  /// `precision` of the products, where this machine has it; the sums are T.
+  explicit SigLipLoss(Precision precision = Precision::float32) : precision_(precision) {}
+
   T forward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
             Workspace& workspace) const {
-    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias);
+    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias, precision_);
     detail::SigmoidTotals totals;
-    detail::for_each_block(pairs, workspace, [&](const detail::Block<T>& block) {
+    detail::for_each_block(pairs, detail::Pass::forward, workspace, [&](const detail::Block<T>& block) {
       detail::sigmoid_block(pairs, block, totals, workspace);
     });
     return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
@@ -69,10 +72,10 @@ class SigLipLoss {
   /// The loss, and its gradients (assigned; not over the features).
   T forward_backward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
                      ContrastiveGradients<T>& gradients, Workspace& workspace) const {
-    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias);
+    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias, precision_);
     detail::begin_gradients("siglip_loss", pairs, gradients);
     detail::SigmoidTotals totals;
-    detail::for_each_block(pairs, workspace, [&](const detail::Block<T>& block) {
+    detail::for_each_block(pairs, detail::Pass::backward, workspace, [&](const detail::Block<T>& block) {
       detail::sigmoid_block(pairs, block, totals, workspace);
       detail::add_block_gradient(pairs, block, gradients, workspace);
     });
@@ -80,6 +83,9 @@ class SigLipLoss {
     gradients.logit_bias = static_cast<T>(totals.gradient.value() / static_cast<double>(pairs.scale));
     return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
   }
+
+ private:
+  Precision precision_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::losses

@@ -5,8 +5,9 @@
 /// always in the same order; it is the only list of parameters: optimiser, checkpoints, freezing and tests walk it.
 /// `prepare()` brings weights into the form that products read. What backward() needs from forward() lives outside, in
 /// the module's `Saved`; so inference is const and re-entrant, and one set of weights can run twice before a backward.
+#include <algorithm>
+#include <array>
 #include <concepts>
-#include <string>
 #include <string_view>
 
 #include "couplet/nn/parameter.hpp"
@@ -18,13 +19,15 @@ concept Module = std::movable<M> && requires(M& module) {
   module.visit_parameters([](std::string_view, auto&) {});
 };
 
-/// Visits the parameters of a child under a prefix: "attn." + "out_proj.weight".
+/// Visits the parameters of a child under a prefix: "attn." + "out_proj.weight". Names are put together on the stack,
+/// because a training step, which walks the parameters, allocates nothing.
 template <class M, class F>
 void visit_child(std::string_view prefix, M& child, F&& f) {
   child.visit_parameters([&](std::string_view name, auto& parameter) {
-    std::string full(prefix);
-    full += name;
-    f(std::string_view(full), parameter);
+    std::array<char, 256> full;
+    if (prefix.size() + name.size() > full.size()) fail("visit_parameters", "a name of more than 256 characters");
+    std::copy(name.begin(), name.end(), std::copy(prefix.begin(), prefix.end(), full.begin()));
+    f(std::string_view(full.data(), prefix.size() + name.size()), parameter);
   });
 }
 

@@ -10,8 +10,8 @@
 #include <array>
 
 #include "couplet/ops/activation.hpp"
-#include "couplet/ops/matmul_bf16.hpp"
 #include "couplet/ops/operand.hpp"
+#include "couplet/ops/packed_factor.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/simd/reduce.hpp"
 

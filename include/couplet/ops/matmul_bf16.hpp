@@ -1,6 +1,8 @@
 #pragma once
 /// Matrix products in bfloat16 with float32 sums, by the packed kernels of simd/gemm_bf16.hpp.
 ///
+/// Details of ops/packed_factor.hpp and ops/linear.hpp.
+///
 /// Bits: an element depends on its row of A, its column of B and K alone. Threads share out rows and columns, never the
 /// inner index.
 #include "couplet/ops/matmul.hpp"
@@ -59,34 +61,4 @@ inline void multiply_packed(const simd::Bf16GemmKernels& kernels, Index m, Index
   });
 }
 
-/// C = A B or C += A B, both factors packed for this product.
-inline void multiply_bf16(const simd::Bf16GemmKernels& kernels, const Factor<float>& a, const Factor<float>& b,
-                          TensorView<float, 2> c, bool accumulate, Workspace& workspace) {
-  const Workspace::Scope scope(workspace);
-  bfloat16* const packed_a = workspace.take<bfloat16>(simd::bf16::packed_a_size(a.rows(), a.columns()));
-  bfloat16* const packed_b = workspace.take<bfloat16>(simd::bf16::packed_b_size(b.rows(), b.columns()));
-  pack_a_bf16(kernels, a, packed_a);
-  pack_b_bf16(kernels, b, packed_b);
-  multiply_packed(kernels, a.rows(), b.columns(), a.columns(), packed_a, packed_b,
-                  {.y = c.data(), .y_stride = c.stride(0), .accumulate = accumulate}, workspace);
-}
-
 }  // namespace couplet::inline COUPLET_ABI::ops::detail
-
-namespace couplet::inline COUPLET_ABI::ops {
-
-/// C = A B, or C += A B, in the precision asked for where this machine has it.   a: (M, K); b: (K, N); c: (M, N)
-template <class T>
-void multiply(const Factor<T>& a, const Factor<T>& b, TensorView<T, 2> c, bool accumulate, Precision precision,
-              Workspace& workspace) {
-  if constexpr (std::is_same_v<T, float>) {
-    const simd::Bf16GemmKernels* const kernels = simd::bf16_gemm_kernels();
-    if (precision == Precision::bfloat16 && kernels != nullptr) {
-      detail::check_product(a, b, c);
-      return detail::multiply_bf16(*kernels, a, b, c, accumulate, workspace);
-    }
-  }
-  multiply<T>(a, b, c, accumulate, workspace);
-}
-
-}  // namespace couplet::inline COUPLET_ABI::ops
