@@ -27,11 +27,7 @@ TEST(TokenCutter, LeavesTextWithoutTokensWhole) {
 }
 
 TEST(TokenCutter, TakesTheLeftmostAndOfThoseTheLongest) {
-  TokenCutter cutter;
-  cutter.add(U"<a>", 1);
-  cutter.add(U"<a><b>", 2);
-  cutter.add(U"b>", 3);
-  cutter.add(U"", 4);
+  const TokenCutter cutter({{U"<a>", 1}, {U"<a><b>", 2}, {U"b>", 3}, {U"", 4}});
   EXPECT_EQ(cut(cutter, U"<a>"), (Parts{{"<a>", 1}}));
   EXPECT_EQ(cut(cutter, U"x<a><b>y<a>b>"), (Parts{{"x", -1}, {"<a><b>", 2}, {"y", -1}, {"<a>", 1}, {"b>", 3}}));
   EXPECT_EQ(cut(cutter, U"<<a<a"), (Parts{{"<<a<a", -1}}));
@@ -39,8 +35,7 @@ TEST(TokenCutter, TakesTheLeftmostAndOfThoseTheLongest) {
 }
 
 TEST(TokenCutter, StopsWhenToldTo) {
-  TokenCutter cutter;
-  cutter.add(U"!", 0);
+  const TokenCutter cutter({{U"!", 0}});
   EXPECT_EQ(cut(cutter, U"a!b!c", 1), (Parts{{"a", -1}}));
   EXPECT_EQ(cut(cutter, U"a!b!c", 2), (Parts{{"a", -1}, {"!", 0}}));
 }

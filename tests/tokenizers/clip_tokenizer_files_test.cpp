@@ -20,7 +20,7 @@ using Ids = std::vector<std::int64_t>;
 
 Ids encode(const ClipTokenizer& tokenizer, std::string_view text) {
   Ids ids;
-  tokenizer.encode(text, ClipTokenizer::no_limit, ids);
+  tokenizer.encode(text, no_limit, ids);
   return ids;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "couplet/tokenizers/tokenizer_json.hpp"
 #include "support/file_errors.hpp"
 #include "support/temporary_directory.hpp"
 #include "tokenizers/golden.hpp"
@@ -22,7 +23,7 @@ class TokenizerJson : public testing::Test {
     text_ = io::read_file(path_, 1 << 20);
   }
 
-  ClipTokenizerJson read() const { return read_clip_tokenizer_json(path_); }
+  ClipTokenizerJson read() const { return read_clip_tokenizer_json(read_tokenizer_json(path_)); }
 
   std::string error_with(const std::string& from, const std::string& to) {
     const std::size_t at = text_.find(from);

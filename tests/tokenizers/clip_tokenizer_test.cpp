@@ -21,7 +21,7 @@ using test::file_error_of;
 using test::small_tokenizer;
 using Ids = std::vector<std::int64_t>;
 
-Ids encode(const ClipTokenizer& tokenizer, std::string_view text, std::size_t limit = ClipTokenizer::no_limit) {
+Ids encode(const ClipTokenizer& tokenizer, std::string_view text, std::size_t limit = no_limit) {
   Ids ids;
   tokenizer.encode(text, limit, ids);
   return ids;
@@ -41,7 +41,7 @@ void expect_golden_ids(const ClipTokenizer& tokenizer, const std::string& rows_n
     const std::string& text = strings[k].find("s")->as_string();
     const Ids expected = test::integers(*rows[k].find("ids"));
     const io::Json* const cut = rows[k].find("cut");
-    EXPECT_FALSE(tokenizer.encode(text, ClipTokenizer::no_limit, ids));
+    EXPECT_FALSE(tokenizer.encode(text, no_limit, ids));
     EXPECT_EQ(ids, expected) << rows_name << " string " << k << ": " << printable(text);
     EXPECT_EQ(tokenizer.encode(text, 77, ids), cut != nullptr) << rows_name << " string " << k;
     EXPECT_EQ(ids, cut != nullptr ? test::integers(*cut) : expected) << rows_name << " string " << k;

@@ -145,12 +145,6 @@ inline image::Transform load_transform(const std::string& directory, const ClipC
   return transform;
 }
 
-/// Published SigLIP directories come with a SentencePiece model, also in the form of a tokenizer.json; those trained
-/// here with a byte-level BPE.
-inline bool has_sentencepiece(const std::string& directory, const ClipConfig& config) {
-  return is_siglip(config) && !std::filesystem::exists(std::filesystem::path(directory) / "merges.txt");
-}
-
 /// A configuration cannot ask for much more memory than its checkpoint has bytes. Small contradictions are left to
 /// load_parameters, which names every tensor.
 inline void check_budget(const ClipConfig& config, const checkpoint::Checkpoint& checkpoint, const std::string& path) {
@@ -181,9 +175,7 @@ Pretrained<T> load_pretrained(const std::string& directory) {
   pretrained::load_parameters(bundle.model, checkpoint, config_path);
   if (const auto* any = checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.directory = directory;
-  if (pretrained::detail::has_sentencepiece(directory, config)) {
-    bundle.no_tokenizer = "SentencePiece tokenizers are not supported yet";
-  } else if (tokenizers::Tokenizer::exists(directory)) {
+  if (tokenizers::Tokenizer::exists(directory)) {
     tokenizers::Tokenizer tokenizer = tokenizers::Tokenizer::load(directory);
     if (tokenizer.vocab_size() > config.text.vocab_size) {
       throw file_error(directory, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) +

@@ -2,15 +2,12 @@
 /// Byte-level byte pair encoding with CLIP's end-of-word mark: R. Sennrich et al., "Neural Machine Translation of Rare
 /// Words with Subword Units" (ACL 2016), on the bytes of UTF-8 as in GPT-2.
 ///
-/// A word is a sequence of byte symbols, the last of which carries "</w>". The neighbouring pair of lowest rank (place
-/// in the list of merges) is joined, the leftmost of equals first, until no pair is in the list. A heap of candidate
-/// pairs over a linked list makes that O(n log n) for a word of n bytes.
+/// A word is a sequence of byte symbols, the last of which carries "</w>"; its pairs are joined in the order of the
+/// list of merges (merge_table.hpp).
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +16,7 @@
 
 #include "couplet/config.hpp"
 #include "couplet/core/error.hpp"
+#include "couplet/tokenizers/merge_table.hpp"
 #include "couplet/tokenizers/unicode.hpp"
 
 namespace couplet::inline COUPLET_ABI::tokenizers {
@@ -85,49 +83,28 @@ class ByteLevelBpe {
     const auto found = ids_.find(text);
     return found == ids_.end() ? -1 : found->second;
   }
-  [[nodiscard]] std::size_t merge_count() const { return merged_.size(); }
+  [[nodiscard]] std::size_t merge_count() const { return halves_.size(); }
   /// The two halves of the merge of a rank.
   [[nodiscard]] std::pair<std::string_view, std::string_view> merge(std::size_t rank) const {
-    const std::uint64_t key = merged_.at(rank).key;
-    return {tokens_[key >> 32], tokens_[key & 0xffffffff]};
+    const auto [left, right] = halves_.at(rank);
+    return {token(left), token(right)};
   }
 
-  /// Buffers of encode_word, to be reused from word to word.
-  struct Scratch {
-    struct Symbol {
-      std::int32_t id, previous, next, rank;  // rank: of the pair (this, next)
-    };
-    std::vector<Symbol> symbols;
-    std::vector<std::uint64_t> heap;  // rank << 32 | place of the left half
-  };
+  using Scratch = MergeTable::Scratch;
 
   /// Appends the ids of one word of bytes.
   void encode_word(std::string_view word, Scratch& scratch, std::vector<std::int64_t>& ids) const {
     if (word.size() > max_word_bytes) fail("tokenizer", "a word of " + std::to_string(word.size()) + " bytes");
-    auto& symbols = scratch.symbols;
-    symbols.clear();
+    scratch.clear();
     for (std::size_t k = 0; k < word.size(); ++k) {
       const auto byte = static_cast<unsigned char>(word[k]);
       const std::int32_t id = k + 1 < word.size() ? inner_[byte] : last_[byte];
-      if (id < 0) continue;
-      const auto place = static_cast<std::int32_t>(symbols.size());
-      symbols.push_back({id, place - 1, place + 1, no_rank});
+      if (id >= 0) scratch.push(id);
     }
-    if (symbols.empty()) return;
-    symbols.back().next = -1;
-    join_pairs(scratch);
-    for (std::int32_t at = 0; at >= 0; at = symbols[static_cast<std::size_t>(at)].next) {
-      ids.push_back(symbols[static_cast<std::size_t>(at)].id);
-    }
+    table_.join(scratch, [&ids](std::int32_t id) { ids.push_back(id); });
   }
 
  private:
-  struct Joined {
-    std::uint64_t key;    // left id << 32 | right id
-    std::int32_t result;  // id of the joined token
-  };
-  static constexpr std::int32_t no_rank = std::numeric_limits<std::int32_t>::max();
-
   void index_tokens(const std::string& source) {
     const auto refuse = [&](std::size_t id, const std::string& why) {
       throw file_error(source, "token " + std::to_string(id) + " \"" + printable(tokens_[id]) + "\": " + why);
@@ -148,81 +125,32 @@ class ByteLevelBpe {
 
   void index_merges(const std::vector<Merge>& merges, const std::string& source) {
     if (merges.size() > max_tokens) throw file_error(source, "more than " + std::to_string(max_tokens) + " merges");
-    merged_.reserve(merges.size());
+    std::vector<MergeTable::Merge> table;
+    table.reserve(merges.size());
     for (const auto& [left, right] : merges) {
       const auto refuse = [&, &l = left, &r = right](const std::string& why) {
-        throw file_error(source, "merge " + std::to_string(merged_.size()) + " \"" + printable(l) + " " + printable(r) +
-                                     "\": " + why);
+        throw file_error(
+            source, "merge " + std::to_string(table.size()) + " \"" + printable(l) + " " + printable(r) + "\": " + why);
       };
       const auto a = find(left), b = find(right), joined = find(left + right);
       if (a < 0) refuse("the left half is not in the vocabulary");
       if (b < 0) refuse("the right half is not in the vocabulary");
       if (joined < 0) refuse("\"" + printable(left + right) + "\" is not in the vocabulary");
-      merged_.push_back(
-          {static_cast<std::uint64_t>(a) << 32 | static_cast<std::uint64_t>(b), static_cast<std::int32_t>(joined)});
+      table.push_back({static_cast<std::int32_t>(a), static_cast<std::int32_t>(b),
+                       static_cast<std::int32_t>(table.size()), static_cast<std::int32_t>(joined)});
+      halves_.emplace_back(static_cast<std::int32_t>(a), static_cast<std::int32_t>(b));
     }
-    order_.resize(merged_.size());
-    for (std::size_t rank = 0; rank < order_.size(); ++rank)
-      order_[rank] = {merged_[rank].key, static_cast<std::int32_t>(rank)};
-    std::sort(order_.begin(), order_.end());
-    first_.assign(tokens_.size() + 1, 0);
-    for (std::size_t k = 0; k < order_.size(); ++k) {
-      if (k > 0 && order_[k].first == order_[k - 1].first) {
-        throw file_error(source, "merge " + std::to_string(order_[k].second) + ": the same as merge " +
-                                     std::to_string(order_[k - 1].second));
-      }
-      ++first_[(order_[k].first >> 32) + 1];
-    }
-    for (std::size_t id = 0; id < tokens_.size(); ++id) first_[id + 1] += first_[id];
-  }
-
-  /// Rank of a pair of ids, no_rank if it is not in the list.
-  [[nodiscard]] std::int32_t rank(std::int32_t left, std::int32_t right) const {
-    const std::uint64_t key = static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
-    const auto l = static_cast<std::size_t>(left);
-    const auto end = order_.begin() + first_[l + 1];
-    const auto found =
-        std::lower_bound(order_.begin() + first_[l], end, std::pair<std::uint64_t, std::int32_t>{key, 0});
-    return found != end && found->first == key ? found->second : no_rank;
-  }
-
-  void join_pairs(Scratch& scratch) const {
-    auto& symbols = scratch.symbols;
-    auto& heap = scratch.heap;
-    const auto at = [&symbols](std::int32_t k) -> Scratch::Symbol& { return symbols[static_cast<std::size_t>(k)]; };
-    heap.clear();
-    const auto candidate = [&](std::int32_t k) {
-      Scratch::Symbol& left = at(k);
-      left.rank = left.next < 0 ? no_rank : rank(left.id, at(left.next).id);
-      if (left.rank != no_rank)
-        heap.push_back(static_cast<std::uint64_t>(left.rank) << 32 | static_cast<std::uint64_t>(k));
-      return left.rank != no_rank;
-    };
-    const auto later = std::greater<>();
-    for (std::int32_t k = 0; k >= 0; k = at(k).next) candidate(k);
-    std::make_heap(heap.begin(), heap.end(), later);
-    while (!heap.empty()) {
-      std::pop_heap(heap.begin(), heap.end(), later);
-      const std::uint64_t top = heap.back();
-      heap.pop_back();
-      const auto k = static_cast<std::int32_t>(top & 0xffffffff);
-      Scratch::Symbol& left = at(k);
-      if (left.rank != static_cast<std::int32_t>(top >> 32)) continue;  // joined meanwhile, or its neighbour was
-      Scratch::Symbol& right = at(left.next);
-      left.id = merged_[static_cast<std::size_t>(left.rank)].result;
-      left.next = right.next;
-      right.rank = no_rank;
-      if (left.next >= 0) at(left.next).previous = k;
-      if (candidate(k)) std::push_heap(heap.begin(), heap.end(), later);
-      if (left.previous >= 0 && candidate(left.previous)) std::push_heap(heap.begin(), heap.end(), later);
+    table_ = MergeTable(std::move(table));
+    if (const auto twice = table_.repeated()) {
+      throw file_error(
+          source, "merge " + std::to_string(twice->second) + ": the same as merge " + std::to_string(twice->first));
     }
   }
 
   std::vector<std::string> tokens_;
   std::unordered_map<std::string_view, std::int32_t> ids_;
-  std::vector<Joined> merged_;                                 // by rank
-  std::vector<std::pair<std::uint64_t, std::int32_t>> order_;  // (key, rank), sorted
-  std::vector<std::ptrdiff_t> first_;                          // order_[first_[id]..first_[id + 1]) have this left half
+  MergeTable table_;
+  std::vector<std::pair<std::int32_t, std::int32_t>> halves_;  // of the merges, by rank
   std::array<std::int32_t, 256> inner_{}, last_{};             // id of a byte within and at the end of a word
   std::int32_t unknown_;
 };

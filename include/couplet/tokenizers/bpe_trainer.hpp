@@ -42,9 +42,7 @@ inline constexpr std::size_t max_training_word = 256;
 
 /// Bytes of each word of the captions, with how often it occurs.
 inline std::unordered_map<std::string, std::int64_t> count_words(std::span<const std::string> captions) {
-  TokenCutter specials;
-  specials.add(U"<|startoftext|>", 0);
-  specials.add(U"<|endoftext|>", 1);
+  const TokenCutter specials({{U"<|startoftext|>", 0}, {U"<|endoftext|>", 1}});
   std::unordered_map<std::string, std::int64_t> counts;
   std::string bytes;
   const auto word = [&](std::u32string_view w) {

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +21,7 @@
 #include "couplet/tokenizers/added_tokens.hpp"
 #include "couplet/tokenizers/bpe.hpp"
 #include "couplet/tokenizers/clip_text.hpp"
+#include "couplet/tokenizers/context_length.hpp"
 #include "couplet/tokenizers/open_clip_text.hpp"
 #include "couplet/tokenizers/unicode.hpp"
 
@@ -43,9 +43,6 @@ struct ClipTokenizerOptions {
 /// An immutable value; copies share the vocabulary.
 class ClipTokenizer {
  public:
-  static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
-  static constexpr std::int64_t max_context_length = std::int64_t{1} << 20;
-
   /// `source` is the file to name when a special token is not in the vocabulary or start and end are one token.
   explicit ClipTokenizer(std::shared_ptr<const ByteLevelBpe> bpe, const ClipTokenizerOptions& options = {},
                          const std::string& source = "")
@@ -53,30 +50,21 @@ class ClipTokenizer {
         start_(special("start", options.start, source)),
         end_(special("end", options.end, source)),
         pad_(special("pad", options.pad, source)),
-        context_length_(checked_length(options.context_length)) {
+        context_length_(checked_context_length(options.context_length)) {
     if (start_ == end_)
       throw file_error(source, "the start and the end token are the same, id " + std::to_string(end_));
-    auto cutters = std::make_shared<Cutters>();
-    cutters->tokens = options.added_tokens;
+    auto tokens = options.added_tokens;
     for (const std::int64_t id : {start_, end_, pad_}) {
       const auto same = [id](const AddedToken& token) { return token.id == id; };
-      if (std::none_of(cutters->tokens.begin(), cutters->tokens.end(), same)) {
-        cutters->tokens.push_back({.content = bpe_->token(id), .id = id});
-      }
+      if (std::none_of(tokens.begin(), tokens.end(), same)) tokens.push_back({.content = bpe_->token(id), .id = id});
     }
-    for (const AddedToken& token : cutters->tokens) {
-      const std::u32string content = decode_utf8(token.content);
-      if (token.normalized) cutters->normalized.add(normalize_clip_text(content), token.id);
-      if (!token.normalized) cutters->raw.add(content, token.id);
-    }
-    cutters_ = std::move(cutters);
+    added_tokens_ = std::make_shared<const AddedTokens>(std::move(tokens), normalize_clip_text);
   }
 
   /// start + tokens + end, at most max_length (>= 2) ids: the first max_length - 1 and the end. True if it cut some
   /// off. Any bytes are accepted; what is not UTF-8 reads as U+FFFD.
   bool encode(std::string_view text, std::size_t max_length, std::vector<std::int64_t>& ids) const {
-    if (max_length < 2) fail("tokenizer", "expected room for two ids or more, found " + std::to_string(max_length));
-    const std::size_t room = max_length - 1;  // before the end token
+    const std::size_t room = checked_room(max_length) - 1;  // before the end token
     ids.assign(1, start_);
     if (dialect_ == ClipDialect::hugging_face) {
       append_hugging_face(decode_utf8(text), room, ids);
@@ -106,7 +94,7 @@ class ClipTokenizer {
 
   [[nodiscard]] ClipTokenizer with_context_length(std::int64_t length) const {
     ClipTokenizer copy = *this;
-    copy.context_length_ = checked_length(length);
+    copy.context_length_ = checked_context_length(length);
     return copy;
   }
 
@@ -135,28 +123,15 @@ class ClipTokenizer {
   [[nodiscard]] ClipDialect dialect() const { return dialect_; }
   [[nodiscard]] const ByteLevelBpe& bpe() const { return *bpe_; }
   /// All tokens that are cut out of texts; start, end and pad are among them.
-  [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return cutters_->tokens; }
+  [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return added_tokens_->tokens(); }
 
  private:
-  struct Cutters {
-    std::vector<AddedToken> tokens;
-    TokenCutter raw, normalized;
-  };
-
   [[nodiscard]] std::int64_t special(const std::string& role, const std::string& text,
                                      const std::string& source) const {
     if (bpe_ == nullptr) fail("ClipTokenizer", "expected a vocabulary, found a null pointer");
     const std::int64_t id = bpe_->find(text);
     if (id < 0) throw file_error(source, "the " + role + " token \"" + printable(text) + "\" is not in the vocabulary");
     return id;
-  }
-
-  static std::int64_t checked_length(std::int64_t length) {
-    if (length < 2 || length > max_context_length) {
-      fail("tokenizer", "expected a context length in [2, " + std::to_string(max_context_length) + "], found " +
-                            std::to_string(length));
-    }
-    return length;
   }
 
   /// Appends the ids of words until there are more than `room`.
@@ -172,14 +147,9 @@ class ClipTokenizer {
 
   void append_hugging_face(std::u32string_view text, std::size_t room, std::vector<std::int64_t>& ids) const {
     auto word = word_encoder(room, ids);
-    const auto normalized_part = [&](std::u32string_view part, std::int64_t id) {
+    added_tokens_->cut(text, normalize_clip_text, [&](std::u32string_view part, std::int64_t id) {
       if (id >= 0) ids.push_back(id);
       if (id < 0) for_each_clip_word(part, word);
-      return ids.size() <= room;
-    };
-    cutters_->raw.cut(text, [&](std::u32string_view part, std::int64_t id) {
-      if (id >= 0) ids.push_back(id);
-      if (id < 0) cutters_->normalized.cut(normalize_clip_text(part), normalized_part);
       return ids.size() <= room;
     });
   }
@@ -199,8 +169,7 @@ class ClipTokenizer {
   [[nodiscard]] std::string dialect_name() const {
     if (dialect_ == ClipDialect::hugging_face) return "Hugging Face dialect (NFC, lower case)";
     const std::string name = dialect_ == ClipDialect::openai ? "OpenAI dialect" : "open_clip dialect";
-    const char* const cleaning[] = {"lower case", "lower case without punctuation", "white space"};  // as OpenClipClean
-    return name + " (repaired as ftfy does but for mojibake, HTML, " + cleaning[static_cast<int>(clean_)] + ")";
+    return name + " (repaired as ftfy does but for mojibake, HTML, " + tokenizers::describe(clean_) + ")";
   }
 
   /// Bytes for the characters of the byte alphabet, other characters as they are, a space for "</w>".
@@ -217,7 +186,7 @@ class ClipTokenizer {
   }
 
   std::shared_ptr<const ByteLevelBpe> bpe_;
-  std::shared_ptr<const Cutters> cutters_;
+  std::shared_ptr<const AddedTokens> added_tokens_;
   std::int64_t start_, end_, pad_;
   std::int64_t context_length_;
   ClipDialect dialect_ = ClipDialect::hugging_face;

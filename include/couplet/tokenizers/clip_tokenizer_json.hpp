@@ -18,6 +18,7 @@
 #include "couplet/tokenizers/bpe_files.hpp"
 #include "couplet/tokenizers/clip_text.hpp"
 #include "couplet/tokenizers/clip_tokenizer.hpp"
+#include "couplet/tokenizers/tokenizer_json.hpp"
 
 namespace couplet::inline COUPLET_ABI::tokenizers {
 
@@ -30,44 +31,7 @@ struct ClipTokenizerJson {
   std::optional<std::string> unknown;     // of byte symbols that the vocabulary lacks
 };
 
-/// An added token's flags from an object of a tokenizer file; its id is left at -1.
-inline AddedToken parse_added_token(const io::JsonField& field) {
-  AddedToken token{.content = field.at("content").string()};
-  const auto flag = [&field](std::string_view key) { return field.find(key) && field.find(key)->boolean(); };
-  if (token.content.empty()) field.fail("an added token without text");
-  for (const std::string_view key : {"single_word", "lstrip", "rstrip"}) {
-    if (flag(key)) field.at(key).fail("expected false (not supported), found true");
-  }
-  token.normalized = flag("normalized");
-  token.special = !field.find("special") || flag("special");
-  return token;
-}
-
-/// Puts an added token with an id into the list of tokens: it is there already, or it is the next one.
-inline void place_added_token(const AddedToken& token, std::vector<std::string>& tokens, const std::string& file) {
-  const auto size = static_cast<std::int64_t>(tokens.size());
-  const auto name = [](const std::string& text) { return "\"" + printable(text) + "\""; };
-  if (token.id < 0 || token.id > size) {
-    throw file_error(file, "added token " + name(token.content) + ": expected an id in [0, " + std::to_string(size) +
-                               "], found " + std::to_string(token.id));
-  }
-  if (token.id == size) tokens.push_back(token.content);
-  const std::string& there = tokens[static_cast<std::size_t>(token.id)];
-  if (there == token.content) return;
-  throw file_error(file, "added token " + name(token.content) + ": its id " + std::to_string(token.id) +
-                             " is that of " + name(there));
-}
-
 namespace detail {
-
-[[noreturn]] inline void unsupported(const io::JsonField& field, const std::string& expected) {
-  const auto type = field.value().is_object() ? field.find("type") : std::nullopt;
-  const bool named = type && type->value().is_string();
-  field.fail("expected " + expected + ", found " +
-             (named ? "\"" + printable(type->value().as_string()) + "\"" : field.value().describe()));
-}
-
-inline bool has_type(const io::JsonField& field, std::string_view type) { return field.at("type").string() == type; }
 
 inline std::string regex_of(const io::JsonField& field) { return field.at("pattern").at("Regex").string(); }
 
@@ -103,16 +67,6 @@ inline void check_pre_tokenizer(const io::JsonField& field) {
     unsupported(steps[1], expected);
 }
 
-/// A token and its id as a post-processor states them; the token.
-inline std::string stated_token(const io::JsonField& text, const io::JsonField& id,
-                                const std::vector<std::string>& tokens) {
-  const auto k = id.integer(0, static_cast<std::int64_t>(tokens.size()) - 1);
-  if (tokens[static_cast<std::size_t>(k)] != text.string()) {
-    id.fail("is not the id of \"" + printable(text.string()) + "\"");
-  }
-  return text.string();
-}
-
 /// RobertaProcessing {"cls": [start, id], "sep": [end, id]} or TemplateProcessing of start, text, end.
 inline void read_post_processor(const io::JsonField& field, ClipTokenizerJson& out) {
   const std::string expected = "a post-processor that puts one token before the text and one after it";
@@ -123,39 +77,10 @@ inline void read_post_processor(const io::JsonField& field, ClipTokenizerJson& o
     out.end = stated_token(sep[0], sep[1], out.tokens);
     return;
   }
-  if (!field.value().is_object() || !has_type(field, "TemplateProcessing")) unsupported(field, expected);
-  const auto parts = field.at("single").items();
-  if (parts.size() != 3 || !parts[1].find("Sequence")) unsupported(field, expected);
-  const auto special = [&](const io::JsonField& part) {
-    const io::JsonField name = part.at("SpecialToken").at("id");
-    const io::JsonField entry = field.at("special_tokens").at(name.string());
-    const auto ids = entry.at("ids").items(), texts = entry.at("tokens").items();
-    if (ids.size() != 1 || texts.size() != 1) unsupported(field, expected);
-    return stated_token(texts[0], ids[0], out.tokens);
-  };
-  out.start = special(parts[0]);
-  out.end = special(parts[2]);
-}
-
-/// Pairs ["a", "b"], or strings "a b" as files of tokenizers before 0.20 have them.
-inline std::vector<ByteLevelBpe::Merge> read_merges(const io::JsonField& field) {
-  if (!field.value().is_array()) field.fail("expected an array, found " + field.value().describe());
-  const auto& items = field.value().items();
-  std::vector<ByteLevelBpe::Merge> merges;
-  merges.reserve(items.size());
-  for (const io::Json& item : items) {
-    const std::string place = field.path() + "[" + std::to_string(merges.size()) + "]";
-    if (item.kind() != items.front().kind()) throw file_error(field.file(), place + ": pairs and strings in one list");
-    if (item.is_string()) {
-      merges.push_back(parse_merge(item.as_string(), field.file(), place));
-      continue;
-    }
-    const bool pair =
-        item.is_array() && item.items().size() == 2 && item.items()[0].is_string() && item.items()[1].is_string();
-    if (!pair) throw file_error(field.file(), place + ": expected two tokens, found " + item.describe());
-    merges.emplace_back(item.items()[0].as_string(), item.items()[1].as_string());
-  }
-  return merges;
+  const auto row = read_template(field, out.tokens);
+  if (!row.start || !row.end) unsupported(field, expected);
+  out.start = out.tokens[static_cast<std::size_t>(*row.start)];
+  out.end = out.tokens[static_cast<std::size_t>(*row.end)];
 }
 
 /// The BPE model: vocabulary, merges, unknown token; refuses options that CLIP's does not have.
@@ -163,13 +88,7 @@ inline void read_model(const io::JsonField& model, ClipTokenizerJson& out) {
   if (const auto type = model.find("type"); type && type->string() != "BPE") {
     type->fail("expected a model of type BPE, found \"" + printable(type->string()) + "\"");
   }
-  if (const auto dropout = model.find("dropout"); dropout && dropout->number(0, 1) > 0) {
-    dropout->fail("expected none (it makes ids random), found " + dropout->value().describe());
-  }
-  for (const std::string_view key : {"fuse_unk", "byte_fallback", "ignore_merges"}) {
-    if (const auto flag = model.find(key); flag && flag->boolean())
-      flag->fail("expected false (not supported), found true");
-  }
+  check_bpe_options(model, {"fuse_unk", "byte_fallback", "ignore_merges"});
   if (const auto prefix = model.find("continuing_subword_prefix"); prefix && !prefix->string().empty()) {
     prefix->fail("expected none, found " + prefix->value().describe());
   }
@@ -182,32 +101,18 @@ inline void read_model(const io::JsonField& model, ClipTokenizerJson& out) {
   if (const auto unknown = model.find("unk_token")) out.unknown = unknown->string();
 }
 
-inline void read_added_tokens(const io::JsonField& field, ClipTokenizerJson& out) {
-  constexpr std::size_t max_added_tokens = 1024;
-  const auto items = field.items();
-  if (items.size() > max_added_tokens) field.fail("more than " + std::to_string(max_added_tokens) + " added tokens");
-  for (const io::JsonField& item : items) {
-    out.added_tokens.push_back(parse_added_token(item));
-    out.added_tokens.back().id = item.at("id").integer(0, static_cast<std::int64_t>(ByteLevelBpe::max_tokens));
-  }
-  auto by_id = out.added_tokens;
-  std::stable_sort(by_id.begin(), by_id.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (const AddedToken& token : by_id) place_added_token(token, out.tokens, field.file());
-}
-
 }  // namespace detail
 
-/// Reads tokenizer.json. Padding and truncation stored in it are left aside: a Tokenizer has its own length.
-inline ClipTokenizerJson read_clip_tokenizer_json(const std::string& path) {
-  const io::JsonField file(io::Json::parse(io::read_file(path, max_vocabulary_bytes), path), path);
+/// Reads a parsed tokenizer.json. Padding and truncation stored in it are left aside: a Tokenizer has its own length.
+inline ClipTokenizerJson read_clip_tokenizer_json(const io::JsonField& file) {
   ClipTokenizerJson out;
   detail::read_model(file.at("model"), out);
-  if (const auto added = file.find("added_tokens")) detail::read_added_tokens(*added, out);
+  if (const auto added = file.find("added_tokens")) out.added_tokens = detail::read_added_tokens(*added, out.tokens);
   if (const auto normalizer = file.find("normalizer")) detail::check_normalizer(*normalizer);
   if (const auto pre_tokenizer = file.find("pre_tokenizer")) detail::check_pre_tokenizer(*pre_tokenizer);
   if (const auto post_processor = file.find("post_processor")) detail::read_post_processor(*post_processor, out);
   if (out.unknown && std::find(out.tokens.begin(), out.tokens.end(), *out.unknown) == out.tokens.end()) {
-    throw file_error(path, "model.unk_token: \"" + printable(*out.unknown) + "\" is not in the vocabulary");
+    throw file_error(file.file(), "model.unk_token: \"" + printable(*out.unknown) + "\" is not in the vocabulary");
   }
   return out;
 }

@@ -18,6 +18,11 @@ namespace couplet::inline COUPLET_ABI::tokenizers {
 /// open_clip's `clean`: lower case (also OpenAI's), lower case without ASCII punctuation, or white space alone.
 enum class OpenClipClean { lower, canonicalize, whitespace };
 
+[[nodiscard]] inline std::string describe(OpenClipClean clean) {
+  const char* const names[] = {"lower case", "lower case without punctuation", "white space"};
+  return names[static_cast<int>(clean)];
+}
+
 /// Python's str.lower: sigma at the end of a word is final, capitals younger than Unicode 14 stay.
 [[nodiscard]] inline std::u32string python_lower(std::u32string_view text) {
   using detail::inside;
@@ -41,24 +46,38 @@ enum class OpenClipClean { lower, canonicalize, whitespace };
   return out;
 }
 
-/// Repairs (but for mojibake), HTML references resolved twice, white space, case.
-[[nodiscard]] inline std::u32string clean_open_clip_text(std::u32string_view text, OpenClipClean clean) {
-  const std::u32string unescaped = html_unescape(html_unescape(fix_text(text)));
-  const auto punctuation = [](char32_t c) { return c > 0x20 && c < 0x7f && !is_letter(c) && !is_number(c); };
+/// Python's str.isspace: white space and U+001C..001F.
+[[nodiscard]] inline bool is_python_space(char32_t c) { return is_space(c) || (c >= 0x1c && c <= 0x1f); }
+
+/// Python's string.punctuation.
+[[nodiscard]] inline bool is_ascii_punctuation(char32_t c) {
+  return c > 0x20 && c < 0x7f && !is_letter(c) && !is_number(c);
+}
+
+enum class Punctuation { keep, remove };
+
+/// The words of a text with one space between them; ASCII punctuation goes first, if told so.
+[[nodiscard]] inline std::u32string join_words(std::u32string_view text, Punctuation punctuation) {
   std::u32string out;
-  out.reserve(unescaped.size());
+  out.reserve(text.size());
   bool space = false;  // between the words so far and the next character
-  for (char32_t c : unescaped) {
-    if (clean == OpenClipClean::canonicalize) {
-      if (c == U'_') c = U' ';
-      if (punctuation(c)) continue;
-    }
-    const bool separator = is_space(c) || (c >= 0x1c && c <= 0x1f);  // Python's str.split
+  for (const char32_t c : text) {
+    if (punctuation == Punctuation::remove && is_ascii_punctuation(c)) continue;
+    const bool separator = is_python_space(c);
     if (!separator && space && !out.empty()) out += U' ';
     if (!separator) out += c;
     space = separator || (space && out.empty());
   }
-  return clean == OpenClipClean::whitespace ? out : python_lower(out);
+  return out;
+}
+
+/// Repairs (but for mojibake), HTML references resolved twice, white space, case.
+[[nodiscard]] inline std::u32string clean_open_clip_text(std::u32string_view text, OpenClipClean clean) {
+  std::u32string unescaped = html_unescape(html_unescape(fix_text(text)));
+  const bool canonicalize = clean == OpenClipClean::canonicalize;
+  if (canonicalize) std::replace(unescaped.begin(), unescaped.end(), U'_', U' ');
+  const std::u32string words = join_words(unescaped, canonicalize ? Punctuation::remove : Punctuation::keep);
+  return clean == OpenClipClean::whitespace ? words : python_lower(words);
 }
 
 namespace detail {

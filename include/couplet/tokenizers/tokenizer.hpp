@@ -6,6 +6,7 @@
 ///   const TokenBatch batch = tokenizer(captions);        // ids: (B, context_length), padded
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@
 #include "couplet/core/error.hpp"
 #include "couplet/tokenizers/clip_tokenizer.hpp"
 #include "couplet/tokenizers/clip_tokenizer_files.hpp"
+#include "couplet/tokenizers/sentencepiece_files.hpp"
+#include "couplet/tokenizers/sentencepiece_tokenizer.hpp"
+#include "couplet/tokenizers/tokenizer_config.hpp"
 
 namespace couplet::inline COUPLET_ABI::tokenizers {
 
@@ -38,6 +42,7 @@ struct TokenBatch {
 class Tokenizer {
  public:
   Tokenizer(ClipTokenizer rules) : rules_(std::move(rules)) {}
+  Tokenizer(SentencePieceTokenizer rules) : rules_(std::move(rules)) {}
 
   /// Ids with start and end, without padding, cut at context_length.
   [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const {
@@ -77,6 +82,7 @@ class Tokenizer {
   [[nodiscard]] std::int64_t pad_token_id() const {
     return std::visit([](const auto& rules) { return rules.pad_token_id(); }, rules_);
   }
+  /// -1: texts have no start token.
   [[nodiscard]] std::int64_t bos_token_id() const {
     return std::visit([](const auto& rules) { return rules.bos_token_id(); }, rules_);
   }
@@ -87,9 +93,13 @@ class Tokenizer {
   [[nodiscard]] Tokenizer with_context_length(std::int64_t length) const {
     return std::visit([length](const auto& rules) { return Tokenizer(rules.with_context_length(length)); }, rules_);
   }
-  /// The same vocabulary in another dialect of CLIP's: what open_clip and OpenAI models want (see clip_tokenizer.hpp).
+  /// The same vocabulary as another library uses it. open_clip cleans the text (`clean`) and then does as CLIP's
+  /// SimpleTokenizer, or as Hugging Face's tokenizer where the pieces are SentencePiece's; OpenAI has the former alone.
   [[nodiscard]] Tokenizer with_dialect(ClipDialect dialect, OpenClipClean clean = OpenClipClean::lower) const {
-    return std::visit([&](const auto& rules) { return Tokenizer(rules.with_dialect(dialect, clean)); }, rules_);
+    if (const auto* clip = as_clip()) return clip->with_dialect(dialect, clean);
+    if (dialect == ClipDialect::openai) fail("tokenizer", "OpenAI's dialect is one of CLIP's byte-level BPE alone");
+    const auto& rules = std::get<SentencePieceTokenizer>(rules_);
+    return rules.with_clean(dialect == ClipDialect::open_clip ? std::optional(clean) : std::nullopt);
   }
   /// The text of ids, without start, end and padding; what encoding changed (case, spaces) stays changed.
   [[nodiscard]] std::string decode(std::span<const std::int64_t> ids) const {
@@ -100,27 +110,50 @@ class Tokenizer {
     return std::visit([](const auto& rules) { return rules.describe(); }, rules_);
   }
 
-  /// Reads the tokenizer of a model directory. file_error: none there, damaged, of an unsupported kind.
+  /// Reads the tokenizer of a model directory, by the class that tokenizer_config.json names and by what the files
+  /// hold. file_error: none there, damaged, of an unsupported kind.
   [[nodiscard]] static Tokenizer load(const std::string& directory) {
-    if (!exists(directory)) {
-      throw file_error(directory, "no tokenizer here: expected vocab.json and merges.txt, or tokenizer.json");
-    }
-    return load_clip_tokenizer(directory);
+    const auto there = [&directory](const char* name) { return detail::file_exists(directory + "/" + name); };
+    const auto config = detail::read_tokenizer_config(directory, SpacesMatter::no);
+    const bool siglip = config.tokenizer_class == "SiglipTokenizer";
+    if (there("spiece.model") && (siglip || !config.tokenizer_class)) return load_siglip_tokenizer(directory);
+    if (siglip) throw file_error(config.path, "tokenizer_class: SiglipTokenizer needs a spiece.model beside it");
+    if (there("vocab.json") && there("merges.txt")) return load_clip_tokenizer(directory);
+    if (there("tokenizer.json")) return load_tokenizer_json(directory);
+    if (there("tokenizer.model")) return load_gemma_model(directory);
+    throw file_error(directory,
+                     "no tokenizer here: expected vocab.json and merges.txt, tokenizer.json, spiece.model or "
+                     "tokenizer.model");
   }
   /// Whether a directory holds tokenizer files.
-  [[nodiscard]] static bool exists(const std::string& directory) { return has_clip_tokenizer(directory); }
+  [[nodiscard]] static bool exists(const std::string& directory) {
+    const auto there = [&directory](const char* name) { return detail::file_exists(directory + "/" + name); };
+    return has_clip_tokenizer(directory) || there("spiece.model") || there("tokenizer.model");
+  }
   /// Reads a vocabulary of its own, for a model that came without one: see load_clip_vocabulary.
   [[nodiscard]] static Tokenizer load_vocabulary(const std::string& path) { return load_clip_vocabulary(path); }
   /// Writes the files that load() and transformers read into an existing directory.
   void save(const std::string& directory) const {
-    std::visit([&directory](const ClipTokenizer& rules) { save_clip_tokenizer(rules, directory); }, rules_);
+    if (const auto* clip = as_clip()) return save_clip_tokenizer(*clip, directory);
+    save_sentencepiece_tokenizer(std::get<SentencePieceTokenizer>(rules_), directory);
   }
 
   /// The rules behind the face.
   [[nodiscard]] const ClipTokenizer* as_clip() const { return std::get_if<ClipTokenizer>(&rules_); }
+  [[nodiscard]] const SentencePieceTokenizer* as_sentencepiece() const {
+    return std::get_if<SentencePieceTokenizer>(&rules_);
+  }
 
  private:
-  std::variant<ClipTokenizer> rules_;
+  static Tokenizer load_tokenizer_json(const std::string& directory) {
+    const std::string path = directory + "/tokenizer.json";
+    std::string bytes = io::read_file(path, max_vocabulary_bytes);
+    const io::JsonField file(io::Json::parse(bytes, path), path);
+    if (is_piece_pipeline(file)) return load_piece_tokenizer(file, std::move(bytes), directory);
+    return read_clip_tokenizer_json(file, directory);
+  }
+
+  std::variant<ClipTokenizer, SentencePieceTokenizer> rules_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::tokenizers
