@@ -7,6 +7,7 @@
 #include "support/expect_near.hpp"
 #include "support/golden_model.hpp"
 #include "support/random_tensor.hpp"
+#include "support/sentencepiece_writer.hpp"
 #include "support/small_bundle.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -108,6 +109,23 @@ TEST(Pretrained, RoundTripsWithTokenizerAndTransform) {
     EXPECT_TRUE(test::same_bits(again.encode_text(texts), bundle.encode_text(texts)));
     EXPECT_EQ(again.describe(), bundle.describe());
   }
+}
+
+TEST(Pretrained, SiglipComesWithItsSentencePieceTokenizer) {
+  Pretrained<float> bundle = small_bundle(true);
+  bundle.tokenizer.reset();
+  const test::TemporaryDirectory folder, copy;
+  save_pretrained(bundle, folder.path());
+  const auto model = test::small_model({{"\u2581red", -1}, {"\u2581circle", -2}, {"\u2581", -3}});
+  io::write_file(folder.path("spiece.model"), test::write_model(model));
+  Pretrained<float> loaded = load_pretrained(folder.path());
+  ASSERT_TRUE(loaded.tokenizer.has_value());
+  EXPECT_EQ(loaded.tokenizer->context_length(), loaded.model.config().text.context_length);
+  EXPECT_EQ(loaded.tokenizer->encode("Red circle!"), (std::vector<std::int64_t>{3, 4, 1}));
+  save_pretrained(loaded, copy.path());
+  const Pretrained<float> again = load_pretrained(copy.path());
+  EXPECT_EQ(again.describe(), loaded.describe());
+  EXPECT_TRUE(test::same_bits(again.encode_text("a red circle"), loaded.encode_text("a red circle")));
 }
 
 TEST(Pretrained, SameBitsAloneInBatchesAndOnAnyNumberOfThreads) {

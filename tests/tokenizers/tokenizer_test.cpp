@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "support/file_errors.hpp"
+#include "support/sentencepiece_writer.hpp"
 #include "support/temporary_directory.hpp"
 #include "tokenizers/golden.hpp"
 
@@ -56,6 +57,25 @@ TEST(Tokenizer, SavesAndLoads) {
   EXPECT_EQ(loaded.decode(loaded.encode("A photo")), "a photo");
   const Tokenizer vocabulary = Tokenizer::load_vocabulary(folder.path("merges.txt"));
   EXPECT_EQ(vocabulary.encode("A photo"), tokenizer.encode("A photo"));
+}
+
+TEST(Tokenizer, OpenAIsDialectIsOfClipAlone) {
+  const test::TemporaryDirectory folder;
+  io::write_file(folder.path("spiece.model"), test::write_model(test::small_model({{"a", -1}})));
+  const Tokenizer tokenizer = Tokenizer::load(folder.path());
+  EXPECT_THROW(static_cast<void>(tokenizer.with_dialect(ClipDialect::openai)), std::invalid_argument);
+  const Tokenizer cleaned = tokenizer.with_dialect(ClipDialect::open_clip, OpenClipClean::canonicalize);
+  EXPECT_EQ(cleaned.encode("&lt;a"), tokenizer.encode("a"));
+  EXPECT_EQ(cleaned.with_dialect(ClipDialect::hugging_face).describe(), tokenizer.describe());
+}
+
+TEST(Tokenizer, ClassesDecideBetweenFiles) {
+  const test::TemporaryDirectory folder;
+  Tokenizer(test::small_tokenizer()).save(folder.path());
+  io::write_file(folder.path("spiece.model"), test::write_model(test::small_model({{"a", -1}})));
+  EXPECT_NE(Tokenizer::load(folder.path()).as_clip(), nullptr);  // tokenizer_config.json says CLIPTokenizer
+  io::write_file(folder.path("tokenizer_config.json"), R"({"tokenizer_class": "SiglipTokenizer"})");
+  EXPECT_NE(Tokenizer::load(folder.path()).as_sentencepiece(), nullptr);
 }
 
 TEST(Tokenizer, CopiesShareTheVocabulary) {

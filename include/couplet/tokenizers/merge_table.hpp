@@ -30,7 +30,11 @@ class MergeTable {
                                                           : a.rank < b.rank;
     });
     first_.assign(merges_.empty() ? 1 : static_cast<std::size_t>(merges_.back().left) + 2, 0);
-    for (const Merge& merge : merges_) ++first_[static_cast<std::size_t>(merge.left) + 1];
+    rights_.reserve(merges_.size());
+    for (const Merge& merge : merges_) {
+      ++first_[static_cast<std::size_t>(merge.left) + 1];
+      rights_.push_back(merge.right);
+    }
     for (std::size_t id = 0; id + 1 < first_.size(); ++id) first_[id + 1] += first_[id];
   }
 
@@ -104,10 +108,9 @@ class MergeTable {
   [[nodiscard]] std::int32_t find(std::int32_t left, std::int32_t right) const {
     const auto l = static_cast<std::size_t>(left);
     if (l + 1 >= first_.size()) return -1;
-    const auto end = merges_.begin() + first_[l + 1];
-    const auto at = std::lower_bound(merges_.begin() + first_[l], end, right,
-                                     [](const Merge& m, std::int32_t value) { return m.right < value; });
-    return at != end && at->right == right ? static_cast<std::int32_t>(at - merges_.begin()) : -1;
+    const auto end = rights_.begin() + first_[l + 1];
+    const auto at = std::lower_bound(rights_.begin() + first_[l], end, right);
+    return at != end && *at == right ? static_cast<std::int32_t>(at - rights_.begin()) : -1;
   }
 
   /// Looks the pair at k up anew and notes it in the heap, unordered; whether it is in the table.
@@ -120,6 +123,7 @@ class MergeTable {
   }
 
   std::vector<Merge> merges_;          // sorted by pair
+  std::vector<std::int32_t> rights_;   // of merges_: what is searched, close together
   std::vector<std::ptrdiff_t> first_;  // merges_[first_[id]..first_[id + 1]) have this left half
 };
 

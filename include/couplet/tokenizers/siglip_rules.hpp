@@ -82,10 +82,10 @@ class SiglipRules {
   }
 
   void append_part(std::u32string_view part, SentencePiece::Scratch& scratch, std::vector<std::int64_t>& ids) const {
-    std::vector<std::int64_t> behind_prefix;
-    pieces_->encode(prefix_ + encode_utf8(canonicalize_siglip_text(part, lower_case_)), scratch, behind_prefix);
-    const std::size_t skip = behind_prefix.size() >= prefix_ids_ ? prefix_ids_ : 0;
-    ids.insert(ids.end(), behind_prefix.begin() + static_cast<std::ptrdiff_t>(skip), behind_prefix.end());
+    const std::size_t begin = ids.size();
+    pieces_->encode(prefix_ + encode_utf8(canonicalize_siglip_text(part, lower_case_)), scratch, ids);
+    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
+    if (ids.size() - begin >= prefix_ids_) ids.erase(first, first + static_cast<std::ptrdiff_t>(prefix_ids_));
   }
 
   std::shared_ptr<const SentencePiece> pieces_;

@@ -121,6 +121,7 @@ class Tokenizer {
     if (there("vocab.json") && there("merges.txt")) return load_clip_tokenizer(directory);
     if (there("tokenizer.json")) return load_tokenizer_json(directory);
     if (there("tokenizer.model")) return load_gemma_model(directory);
+    if (there("spiece.model")) return load_siglip_tokenizer(directory);  // refuses the class by name
     throw file_error(directory,
                      "no tokenizer here: expected vocab.json and merges.txt, tokenizer.json, spiece.model or "
                      "tokenizer.model");
