@@ -75,6 +75,7 @@ TEST(Tokenizer, ClassesDecideBetweenFiles) {
   io::write_file(folder.path("spiece.model"), test::write_model(test::small_model({{"a", -1}})));
   EXPECT_NE(Tokenizer::load(folder.path()).as_clip(), nullptr);  // tokenizer_config.json says CLIPTokenizer
   io::write_file(folder.path("tokenizer_config.json"), R"({"tokenizer_class": "SiglipTokenizer"})");
+  io::write_file(folder.path("special_tokens_map.json"), "{}");
   EXPECT_NE(Tokenizer::load(folder.path()).as_sentencepiece(), nullptr);
 }
 
