@@ -249,7 +249,7 @@ inline void softmax_backward_row(float* s, float* dp, Index visible, Index n, fl
   const Vec shift = set1(-lse);
   const Vec row = set1(dout_out);
   for_each_vector(visible, [=](Index u, auto lanes) {
-    const Vec p = exp(fma(factor, lanes.load_or(s + u, softmax::far_below), shift));
+    const Vec p = softmax::exp_below_zero(fma(factor, lanes.load_or(s + u, softmax::far_below), shift));
     const Vec ds = mul(mul(factor, p), sub(lanes.load_or(dp + u, 0.0F), row));
     lanes.store_to(s + u, p);
     lanes.store_to(dp + u, ds);
