@@ -42,9 +42,6 @@ struct ContrastiveKernels {
   /// S becomes G = d loss / d l = weight (sigmoid(l) - [c == diagonal + r]) with l = scale S + bias, weight = 1 / N.
   SigmoidSums (*sigmoid_gradient)(float* s, Index stride, Index rows, Index columns, float scale, float bias,
                                   float weight, Index diagonal);
-  /// The loss alone; S stays.
-  double (*sigmoid_loss)(const float* s, Index stride, Index rows, Index columns, float scale, float bias,
-                         Index diagonal);
 };
 
 const ContrastiveKernels& contrastive_kernels(Level level);

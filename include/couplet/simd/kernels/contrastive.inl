@@ -136,26 +136,8 @@ inline SigmoidSums sigmoid_gradient(float* s, Index stride, Index rows, Index co
   return total;
 }
 
-inline double sigmoid_loss(const float* s, Index stride, Index rows, Index columns, float scale, float bias,
-                           Index diagonal) {
-  const Vec factor = set1(scale);
-  const Vec offset = set1(bias);
-  double total = 0;
-  for (Index r = 0; r < rows; ++r, s += stride) {
-    const float row_total = sum_over(columns, [=](Index c, auto lanes) {
-      const Vec l = fma(factor, lanes.load_or(s + c, 0.0F), offset);
-      return lanes.keep(softplus(l, exp(neg(abs(l)))));
-    });
-    total += static_cast<double>(row_total);
-    const Index own = diagonal + r;
-    if (own < 0 || own >= columns) continue;
-    total -= static_cast<double>(scale) * static_cast<double>(s[own]) + static_cast<double>(bias);
-  }
-  return total;
-}
-
 }  // namespace contrastive
 
 inline constexpr ContrastiveKernels contrastive_kernels_table{
     &contrastive::row_statistics, &contrastive::column_statistics, &contrastive::info_nce_gradient,
-    &contrastive::sigmoid_gradient, &contrastive::sigmoid_loss};
+    &contrastive::sigmoid_gradient};
