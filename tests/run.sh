@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs what is missing, builds Release in build/ and passes every test.
 #
-#   tests/run.sh [--asan | --clang | --serial] [--levels] [--second-compiler] [--fast] [-j JOBS] [-- <option of ctest>...]
+#   tests/run.sh [--asan | --clang | --serial] [--levels] [--second-compiler] [--headers] [--fast] [-j JOBS] [-- <option of ctest>...]
 #
 #   --asan     in build-asan, with AddressSanitizer and UndefinedBehaviorSanitizer; unit tests
 #   --clang    in build-clang, with clang++; unit tests
 #   --serial   in build-serial, without OpenMP; unit tests
-#   --second-compiler   only what clang++ compiles: every header alone, the programs of users
+#   --second-compiler   only what clang++ compiles: the programs of users
+#   --headers  only every header alone, with both compilers (some minutes; left out otherwise)
 #   --levels   only the runs that force an instruction-set level
 #   --fast     without the tests that learn for minutes (label slow)
 set -eu
@@ -31,7 +32,8 @@ while [ $# -gt 0 ]; do
       if [ "$preset" = clang ]; then packages=ci; else benchmarks=OFF; fi
       ;;
     --levels) select="-L level" ;;
-    --second-compiler) select="-R clang" ;;
+    --second-compiler) select="-R downstream.*[.]clang" ;;
+    --headers) select="-R headers_alone" ;;
     --fast) select="$select -LE slow" ;;
     -j)
       [ $# -ge 2 ] || usage
@@ -47,7 +49,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ "$preset" = release ] && [ -z "$select" ]; then select="-E [.]clang"; fi
+if [ "$preset" = release ] && [ -z "$select" ]; then select="-E [.]clang|headers_alone"; fi
 case "$preset" in release) folder=build ;; *) folder=build-$preset ;; esac
 
 "$root/cmake/install_packages.sh" --for "$packages"

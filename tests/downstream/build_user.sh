@@ -77,8 +77,8 @@ case "$way" in
     expect_version ./user
     ;;
   two_units)  # one without -fopenmp; whichever comes first, each keeps its own code
-    compile -O1 -fopenmp -DCOUPLET_TWO_UNITS -c "$here/main.cpp" -o main.o
-    compile -O1 -c "$here/other_unit.cpp" -o other_unit.o
+    compile -fopenmp -DCOUPLET_TWO_UNITS -c "$here/main.cpp" -o main.o
+    compile -c "$here/other_unit.cpp" -o other_unit.o
     for order in "main.o other_unit.o" "other_unit.o main.o"; do
       # shellcheck disable=SC2086  # two words
       run "$compiler" -fopenmp $order -o user
