@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -26,10 +28,42 @@ TEST(RowBlocks, CoverTheBatchWithWholeSequences) {
       ++seen_sequences[static_cast<std::size_t>(block.first_sequence + s)];
       EXPECT_EQ(block.sequences.length(s), sequences.length(block.first_sequence + s));
     }
-    EXPECT_TRUE(block.sequences.rows() <= nn::rows_per_block || block.sequences.count() == 1);
+    EXPECT_LE(block.sequences.rows(), nn::rows_per_block + 6 * 13);
   });
   for (const int count : seen) EXPECT_EQ(count, 1);
   for (const int count : seen_sequences) EXPECT_EQ(count, 1);
+}
+
+TEST(RowBlocks, EveryThreadGetsTheSame) {
+  std::vector<Index> offsets;
+  for (Index i = 0; i <= 32; ++i) offsets.push_back(50 * i);
+  const Sequences images(offsets);
+  Workspace workspace;
+  for (const int threads : {1, 2}) {
+    const ThreadLimit limit(threads);
+    if (available_threads() < threads) continue;
+    std::vector<Index> rows;
+    std::mutex mutex;
+    nn::for_each_row_block(images, workspace, [&](const nn::RowBlock& block, Workspace&) {
+      const std::scoped_lock lock(mutex);
+      rows.push_back(block.sequences.rows());
+    });
+    EXPECT_EQ(rows.size() % static_cast<std::size_t>(threads), 0U);
+    EXPECT_LE(*std::max_element(rows.begin(), rows.end()), 350);
+    EXPECT_GE(*std::min_element(rows.begin(), rows.end()), 250);
+  }
+}
+
+TEST(RowBlocks, LongAndEmptySequencesAreBlocksToo) {
+  const std::array<Index, 6> offsets{0, 1000, 1000, 1001, 2500, 2500};
+  Workspace workspace;
+  std::atomic<Index> rows{0}, sequences{0};
+  nn::for_each_row_block(Sequences(offsets), workspace, [&](const nn::RowBlock& block, Workspace&) {
+    rows += block.sequences.rows();
+    sequences += block.sequences.count();
+  });
+  EXPECT_EQ(rows, 2500);
+  EXPECT_EQ(sequences, 5);
 }
 
 TEST(RowBlocks, NothingHappensForAnEmptyBatch) {
