@@ -12,6 +12,7 @@ struct TrainOptions {
   couplet::train::RunOptions run;
   std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine";
   std::size_t vocab_size = 0;
+  couplet::Index accum_freq = 1;
   std::size_t cache_mebibytes = 256;
   bool siglip = false;
 
@@ -36,6 +37,13 @@ struct TrainOptions {
         ->check(CLI::IsMember({"clip", "siglip"}));
     optimisation->add_flag("--siglip", siglip, "same as --loss siglip");
     optimisation->add_option("--batch,--batch-size", run.batch_size, "pairs per step")->check(CLI::PositiveNumber);
+    auto* micro = optimisation->add_option("--micro-batch", run.micro_batch,
+                                           "gradient caching: pairs whose activations are in memory at a time "
+                                           "(0: all); gradients stay those of the whole batch");
+    micro->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--accum-freq", accum_freq, "the same as a number of micro-batches: batch / accum-freq")
+        ->check(CLI::PositiveNumber)
+        ->excludes(micro);
     optimisation->add_option("--epochs", run.epochs)->check(CLI::PositiveNumber);
     optimisation->add_option("--steps", run.steps, "length of the run in steps (instead of --epochs)")
         ->check(CLI::PositiveNumber);
@@ -84,6 +92,7 @@ struct TrainOptions {
     run.loss = loss == "siglip" ? couplet::train::LossKind::siglip : couplet::train::LossKind::clip;
     run.lr_scheduler = lr_scheduler == "const" ? couplet::optim::LearningRateSchedule::Kind::constant
                                                : couplet::optim::LearningRateSchedule::Kind::cosine;
+    if (accum_freq > 1) run.micro_batch = (run.batch_size + accum_freq - 1) / accum_freq;
     run.cache_images = cache_mebibytes << 20U;
     if (!templates_file.empty()) run.templates = read_lines(templates_file);
     return model.empty() ? from_scratch(dataset) : common.load(model);

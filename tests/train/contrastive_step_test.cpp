@@ -1,6 +1,7 @@
 #include "couplet/train/contrastive_step.hpp"
 
 #include <cmath>
+#include <map>
 
 #include "couplet/optim/adamw.hpp"
 #include "couplet/optim/clamp_logit_scale.hpp"
@@ -242,6 +243,66 @@ TEST(ContrastiveStep, GradientsDoNotDependOnThreads) {
       EXPECT_TRUE(test::same_bits(lists[0][i]->grad, lists[1][i]->grad));
       EXPECT_TRUE(test::same_bits(lists[0][i]->grad, lists[2][i]->grad));
     }
+  }
+}
+
+/// The gradients of `model` at one batch, by name.
+std::map<std::string, std::vector<double>> gradients_of(Clip<double> model, LossKind loss, Index micro_batch,
+                                                        const Tensor<double, 4>& pixels,
+                                                        const Tensor<std::int64_t, 2>& ids, double& value) {
+  nn::zero_grad(model);
+  value = ContrastiveStep<double>(loss, micro_batch).forward_backward(model, pixels, ids);
+  std::map<std::string, std::vector<double>> all;
+  model.visit_parameters([&](std::string_view name, Parameter<double>& p) {
+    all[std::string(name)].assign(p.grad.data(), p.grad.data() + p.grad.size());
+  });
+  return all;
+}
+
+TEST(ContrastiveStep, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
+  constexpr Index batch = 11;
+  const auto pixels = test::random_tensor<double, 4>({batch, 3, 8, 8}, 2);
+  const auto ids = random_ids(batch);
+  for (const bool siglip : {false, true}) {
+    const LossKind kind = siglip ? LossKind::siglip : LossKind::clip;
+    Clip<double> model(small_config(siglip));
+    test::randomize(model, 1);
+    *model.logit_scale.value.data() = 1.2;
+    model.prepare();
+    double loss = 0;
+    const auto whole = gradients_of(model, kind, 0, pixels, ids, loss);
+    for (const Index micro_batch : {1, 2, 3, 4, 5, 6, 10, 11, 40}) {
+      double cached_loss = 0;
+      const auto cached = gradients_of(model, kind, micro_batch, pixels, ids, cached_loss);
+      EXPECT_EQ(cached_loss, loss) << micro_batch;
+      for (const auto& [name, values] : whole) {
+        double largest = 1e-3;
+        for (const double value : values) largest = std::max(largest, std::abs(value));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          ASSERT_NEAR(cached.at(name)[i], values[i], 1e-12 * largest) << name << ", micro-batch " << micro_batch;
+        }
+      }
+      EXPECT_EQ(cached.at("logit_scale"), whole.at("logit_scale"));
+      if (siglip) {
+        EXPECT_EQ(cached.at("logit_bias"), whole.at("logit_bias"));
+      }
+    }
+  }
+}
+
+TEST(ContrastiveStep, AFrozenTowerIsNotRunTwiceForMicroBatches) {
+  Clip<double> model(small_config(false));
+  test::randomize(model, 1);
+  model.prepare();
+  nn::set_trainable(model.visual, false);
+  const auto pixels = test::random_tensor<double, 4>({5, 3, 8, 8}, 2);
+  double loss = 0;
+  const auto whole = gradients_of(model, LossKind::clip, 0, pixels, random_ids(5), loss);
+  const auto cached = gradients_of(model, LossKind::clip, 2, pixels, random_ids(5), loss);
+  EXPECT_TRUE(cached.at("visual.proj.weight").empty());
+  const std::vector<double>& expected = whole.at("text_projection.weight");
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(cached.at("text_projection.weight")[i], expected[i], 1e-12);
   }
 }
 

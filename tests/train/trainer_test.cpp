@@ -80,18 +80,22 @@ TEST(Trainer, LearnsAFixedBatch) {
 }
 
 TEST(Trainer, TwentyStepsGiveTheSameBitsOnOneAndTwoThreads) {
-  std::vector<Clip<float>> results;
-  for (const int threads : {1, 2}) {
-    const ThreadLimit limit(threads);
-    Clip<float> model = initial_model();
-    Trainer<float> trainer(model, options());
-    for (std::int64_t step = 0; step < 20; ++step) {
-      const Batch batch(step);
-      (void)trainer.step(batch.pixels, batch.ids);
+  for (const Index micro_batch : {0, 5}) {
+    std::vector<Clip<float>> results;
+    for (const int threads : {1, 2}) {
+      const ThreadLimit limit(threads);
+      Clip<float> model = initial_model();
+      train::TrainerOptions o = options();
+      o.micro_batch = micro_batch;
+      Trainer<float> trainer(model, o);
+      for (std::int64_t step = 0; step < 20; ++step) {
+        const Batch batch(step);
+        (void)trainer.step(batch.pixels, batch.ids);
+      }
+      results.push_back(std::move(model));
     }
-    results.push_back(std::move(model));
+    EXPECT_TRUE(same_parameters(results[0], results[1])) << "micro-batch " << micro_batch;
   }
-  EXPECT_TRUE(same_parameters(results[0], results[1]));
 }
 
 TEST(Trainer, ResumedRunsContinueWithTheSameBits) {

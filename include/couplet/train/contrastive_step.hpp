@@ -1,5 +1,16 @@
 #pragma once
-/// One forward and backward pass of both towers and the contrastive loss between them.
+/// One forward and backward pass of both towers and the contrastive loss between them, over a whole batch or, with the
+/// same gradients, over micro-batches of it (gradient caching):
+///
+///   1. features of all micro-batches, activations of the last one alone kept
+///   2. the loss over the whole batch, once: d(features), d(logit_scale), d(logit_bias)
+///   3. from the last micro-batch to the first: forward again where the activations are gone, backward from its rows of
+///      d(features)
+///
+/// Memory for activations follows the micro-batch; the price is a second forward pass of all but one of them.
+/// Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
+#include <string>
+
 #include "couplet/losses/clip_loss.hpp"
 #include "couplet/losses/siglip_loss.hpp"
 #include "couplet/models/clip.hpp"
@@ -14,7 +25,10 @@ enum class LossKind { clip, siglip };
 template <class T>
 class ContrastiveStep {
  public:
-  explicit ContrastiveStep(LossKind kind) : kind_(kind) {}
+  /// micro_batch: pairs whose activations are in memory at a time; 0: all of the batch.
+  explicit ContrastiveStep(LossKind kind, Index micro_batch = 0) : kind_(kind), micro_batch_(micro_batch) {
+    if (micro_batch < 0) fail("train", "micro_batch must not be negative: " + std::to_string(micro_batch));
+  }
 
   /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters and returns the loss. A
   /// frozen tower saves nothing and costs no backward work.
@@ -26,14 +40,11 @@ class ContrastiveStep {
     const bool train_text = nn::any_trainable(model.text);
     image_.resize(ids.extent(0), model.embed_dim());
     text_.resize(ids.extent(0), model.embed_dim());
-    model.visual.forward(pixels, image_.features, workspace_, train_visual ? &saved_visual_ : nullptr);
-    model.text.forward(ids, text_.features, workspace_, train_text ? &saved_text_ : nullptr);
-    image_.normalize();
-    text_.normalize();
-
+    forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
+    forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
     const T loss = loss_backward(model);
-    if (train_visual) model.visual.backward(image_.unnormalize_gradient(), workspace_, saved_visual_);
-    if (train_text) model.text.backward(text_.unnormalize_gradient(), workspace_, saved_text_);
+    if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
+    if (train_text) backward(model.text, ids, text_, saved_text_);
     return loss;
   }
 
@@ -58,6 +69,43 @@ class ContrastiveStep {
     }
   };
 
+  /// The pairs [begin, end) of micro-batch `number`; the last one may be smaller than the others.
+  struct Range {
+    Index begin, end;
+  };
+  [[nodiscard]] Index micro_batches(Index batch) const {
+    return micro_batch_ == 0 || batch <= micro_batch_ ? 1 : (batch + micro_batch_ - 1) / micro_batch_;
+  }
+  [[nodiscard]] Range micro_batch(Index number, Index batch) const {
+    if (micro_batches(batch) == 1) return {0, batch};
+    return {number * micro_batch_, std::min(batch, (number + 1) * micro_batch_)};
+  }
+
+  /// Features of the whole batch; `saved`, if any, holds the activations of the last micro-batch afterwards.
+  template <class Tower, class Input>
+  void forward(const Tower& tower, const Input& input, Features& f, typename Tower::Saved* saved) {
+    const Index batch = input.extent(0);
+    for (Index i = 0; i < micro_batches(batch); ++i) {
+      const auto [begin, end] = micro_batch(i, batch);
+      tower.forward(input.slice(begin, end), f.features.view().slice(begin, end), workspace_,
+                    end == batch ? saved : nullptr);
+    }
+    f.normalize();
+  }
+
+  template <class Tower, class Input>
+  void backward(Tower& tower, const Input& input, Features& f, typename Tower::Saved& saved) {
+    const Index batch = input.extent(0);
+    const TensorView<const T, 2> dfeatures = f.unnormalize_gradient();
+    for (Index i = micro_batches(batch); i-- > 0;) {
+      const auto [begin, end] = micro_batch(i, batch);
+      if (end < batch) {
+        tower.forward(input.slice(begin, end), f.features.view().slice(begin, end), workspace_, &saved);
+      }
+      tower.backward(dfeatures.slice(begin, end), workspace_, saved);
+    }
+  }
+
   T loss_backward(Clip<T>& model) {
     losses::ContrastiveGradients<T> gradients{.image_features = image_.dembeds, .text_features = text_.dembeds};
     const T loss = kind_ == LossKind::clip
@@ -73,6 +121,7 @@ class ContrastiveStep {
   }
 
   LossKind kind_;
+  Index micro_batch_;
   Features image_, text_;
   typename VisionTransformer<T>::Saved saved_visual_;
   typename TextTransformer<T>::Saved saved_text_;

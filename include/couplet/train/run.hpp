@@ -125,6 +125,7 @@ class TrainingRun {
     o.schedule = {.kind = options_.lr_scheduler, .base = options_.lr, .warmup = options_.warmup, .steps = total_steps_};
     o.adamw = {.beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps, .weight_decay = options_.wd};
     o.grad_clip_norm = options_.grad_clip_norm;
+    o.micro_batch = options_.micro_batch;
     return o;
   }
 

@@ -12,6 +12,7 @@ namespace couplet::inline COUPLET_ABI::train {
 struct RunOptions {
   LossKind loss = LossKind::clip;
   Index batch_size = 128;
+  Index micro_batch = 0;  ///< gradient caching: pairs whose activations are in memory at a time; 0: the whole batch
   std::int64_t epochs = 32;
   std::int64_t steps = 0;  ///< of the whole run; 0: as many as the epochs have
   double lr = 5e-4;
@@ -45,7 +46,14 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
   io::JsonWriter json(0);
   json.begin_object();
   json.key("loss").value(o.loss == LossKind::clip ? "clip" : "siglip");
-  json.key("batch_size").value(o.batch_size).key("epochs").value(o.epochs).key("steps").value(o.steps);
+  json.key("batch_size")
+      .value(o.batch_size)
+      .key("micro_batch")
+      .value(o.micro_batch)
+      .key("epochs")
+      .value(o.epochs)
+      .key("steps")
+      .value(o.steps);
   json.key("lr").value(o.lr).key("warmup").value(o.warmup);
   json.key("lr_scheduler").value(o.lr_scheduler == optim::LearningRateSchedule::Kind::cosine ? "cosine" : "const");
   json.key("wd").value(o.wd).key("beta1").value(o.beta1).key("beta2").value(o.beta2).key("eps").value(o.eps);

@@ -16,6 +16,7 @@ struct TrainerOptions {
   optim::LearningRateSchedule schedule = {};
   optim::AdamWOptions adamw = {};
   double grad_clip_norm = 0;  ///< 0: not clipped
+  Index micro_batch = 0;      ///< pairs whose activations are in memory at a time; 0: the whole batch
 };
 
 /// What one step did.
@@ -33,7 +34,7 @@ template <class T>
 class Trainer {
  public:
   Trainer(Clip<T>& model, const TrainerOptions& options)
-      : model_(model), options_(options), optimizer_(model, options.adamw), step_(options.loss) {
+      : model_(model), options_(options), optimizer_(model, options.adamw), step_(options.loss, options.micro_batch) {
     options_.schedule.validate();
     if (options.loss == LossKind::siglip && !model.has_logit_bias()) {
       fail("train", "the sigmoid loss needs a model with a logit_bias");
