@@ -6,18 +6,11 @@
 ///   p <- p - (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 ///
 /// with open_clip's defaults for ViT. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
-#include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
-#include "couplet/core/parallel.hpp"
-#include "couplet/nn/parameter.hpp"
-#include "couplet/optim/weight_decay.hpp"
+#include "couplet/optim/optimizer.hpp"
 #include "couplet/simd/adamw.hpp"
 
 namespace couplet::inline COUPLET_ABI::optim {
@@ -63,44 +56,23 @@ void adamw_update(const AdamWFactors<T>& f, const T* grad, T* value, T* exp_avg,
 
 }  // namespace detail
 
-/// Steps the trainable parameters of one model. Borrows them: the model must stay where it is, keep its shapes, and
-/// outlive the optimiser. A parameter that is frozen when the optimiser is made has no state and is never stepped; one
-/// that is frozen later keeps its state and stays put while frozen.
 template <class T>
-class AdamW {
+class AdamW final : public Optimizer<T> {
  public:
   template <class Model>
   requires(!std::is_same_v<std::remove_const_t<Model>, AdamW>) explicit AdamW(Model& model, AdamWOptions options = {})
-      : options_(options) {
-    validate();
-    model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-      if (parameter.trainable)
-        add(name, parameter);
-      else
-        frozen_.emplace_back(std::string(name), &parameter);
-    });
+      : Optimizer<T>("adamw", {"exp_avg", "exp_avg_sq"}, model), options_(options) {
+    detail::check_options("adamw", options.beta1, options.beta2, options.weight_decay);
+    if (!(options.eps >= 0)) fail("adamw", "eps must not be negative: " + std::to_string(options.eps));
   }
 
   [[nodiscard]] const AdamWOptions& options() const { return options_; }
-  /// Steps taken so far.
-  [[nodiscard]] std::int64_t steps() const { return steps_; }
-  /// For a run that is resumed, together with visit_state().
-  void set_steps(std::int64_t steps) {
-    if (steps < 0) fail("adamw", "steps must not be negative: " + std::to_string(steps));
-    steps_ = steps;
-  }
-
-  /// Gradients of all trainable parameters exist and are zero.
-  void zero_grad() {
-    for (auto& slot : slots_) slot.parameter->zero_grad();
-  }
 
   /// One step. The gradients are multiplied by `grad_scale` as they are read (see clip_coefficient()). Every element is
   /// computed from its own numbers alone: same bits for any number of threads. Nothing changes if a check fails.
   void step(double learning_rate, double grad_scale = 1) {
-    check();
-    ++steps_;
-    const auto t = static_cast<double>(steps_);
+    this->begin_step();
+    const auto t = static_cast<double>(this->steps());
     const double correction1 = 1 - std::pow(options_.beta1, t);
     const double correction2 = 1 - std::pow(options_.beta2, t);
     detail::AdamWFactors<T> factors{};
@@ -108,88 +80,20 @@ class AdamW {
     factors.one_minus_beta1 = static_cast<T>(1 - options_.beta1);
     factors.beta2 = static_cast<T>(options_.beta2);
     factors.one_minus_beta2 = static_cast<T>(1 - options_.beta2);
-    factors.step_size = static_cast<T>(learning_rate / correction1);
     factors.bias_correction2_sqrt = static_cast<T>(std::sqrt(correction2));
     factors.eps = static_cast<T>(options_.eps);
-    parallel_for(static_cast<Index>(chunks_.size()), [&](Index i) {
-      const Chunk& chunk = chunks_[static_cast<std::size_t>(i)];
-      Slot& slot = slots_[chunk.slot];
-      if (!slot.parameter->trainable) return;
+    this->for_each_chunk([&](typename Optimizer<T>::Slot& slot, Index begin, Index end) {
+      const double rate = learning_rate * slot.lr_scale;
       detail::AdamWFactors<T> own = factors;
-      own.decay = static_cast<T>(slot.decays ? 1 - learning_rate * options_.weight_decay : 1);
-      detail::adamw_update(own, slot.parameter->grad.data() + chunk.begin, slot.parameter->value.data() + chunk.begin,
-                           slot.exp_avg.data() + chunk.begin, slot.exp_avg_sq.data() + chunk.begin,
-                           chunk.end - chunk.begin);
+      own.step_size = static_cast<T>(rate / correction1);
+      own.decay = static_cast<T>(slot.decays ? 1 - rate * options_.weight_decay : 1);
+      detail::adamw_update(own, slot.parameter->grad.data() + begin, slot.parameter->value.data() + begin,
+                           slot.state[0].data() + begin, slot.state[1].data() + begin, end - begin);
     });
   }
 
-  /// The moments, in the order of visit_parameters: f("NAME.exp_avg", shape, TensorView<T, 1>), then
-  /// "NAME.exp_avg_sq". With steps() they are the whole state.
-  template <class F>
-  void visit_state(F&& f) {
-    for (auto& slot : slots_) {
-      const Index size = slot.exp_avg.size();
-      f(slot.name + ".exp_avg", slot.parameter->shape, TensorView<T, 1>(slot.exp_avg.data(), {size}));
-      f(slot.name + ".exp_avg_sq", slot.parameter->shape, TensorView<T, 1>(slot.exp_avg_sq.data(), {size}));
-    }
-  }
-
-  /// f(name, decays): the parameters that are stepped and whether weight decay acts on them.
-  template <class F>
-  void visit_groups(F&& f) const {
-    for (const auto& slot : slots_) f(slot.name, slot.decays);
-  }
-
  private:
-  struct Slot {
-    std::string name;
-    Parameter<T>* parameter;
-    AlignedBuffer<T> exp_avg;     ///< m
-    AlignedBuffer<T> exp_avg_sq;  ///< v
-    bool decays;
-  };
-  struct Chunk {
-    std::size_t slot;
-    Index begin, end;
-  };
-  static constexpr Index chunk_size = Index{1} << 15;  ///< elements per task: 512 KiB of float in its four arrays
-
-  void validate() const {
-    const auto& o = options_;
-    if (!(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1)) {
-      fail("adamw", "betas must be in [0, 1): " + std::to_string(o.beta1) + ", " + std::to_string(o.beta2));
-    }
-    if (!(o.eps >= 0)) fail("adamw", "eps must not be negative: " + std::to_string(o.eps));
-    if (!(o.weight_decay >= 0)) fail("adamw", "weight_decay must not be negative: " + std::to_string(o.weight_decay));
-  }
-
-  void add(std::string_view name, Parameter<T>& parameter) {
-    for (Index begin = 0; begin < parameter.size(); begin += chunk_size) {
-      chunks_.push_back({slots_.size(), begin, std::min(begin + chunk_size, parameter.size())});
-    }
-    slots_.push_back({std::string(name), &parameter, AlignedBuffer<T>(parameter.size()),
-                      AlignedBuffer<T>(parameter.size()), has_weight_decay(name, parameter.shape)});
-  }
-
-  void check() const {
-    for (const auto& slot : slots_) {
-      if (!slot.parameter->trainable) continue;
-      if (slot.parameter->size() != slot.exp_avg.size()) {
-        fail("adamw", slot.name + " has " + std::to_string(slot.parameter->size()) + " elements but its moments have " +
-                          std::to_string(slot.exp_avg.size()));
-      }
-      if (!slot.parameter->has_grad()) fail("adamw", slot.name + " has no gradient: call zero_grad() before backward");
-    }
-    for (const auto& [name, parameter] : frozen_) {
-      if (parameter->trainable) fail("adamw", name + " was frozen when the optimiser was made: make a new one");
-    }
-  }
-
   AdamWOptions options_;
-  std::int64_t steps_ = 0;
-  std::vector<Slot> slots_;
-  std::vector<Chunk> chunks_;
-  std::vector<std::pair<std::string, const Parameter<T>*>> frozen_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::optim
