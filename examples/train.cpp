@@ -40,12 +40,13 @@ class Report final : public train::RunObserver {
   double loss_ = 0;
 };
 
-int run(program::TrainOptions& o) {
+int run(program::TrainOptions& o, const CLI::App& app) {
   if (o.run.out.empty()) throw std::invalid_argument("--out is required");
   const int image_size = o.image_size();
   const auto data = program::open_data(o.data, o.run.seed + 1, image_size);
   const auto val_data = o.val_data.empty() ? nullptr : program::open_data(o.val_data, o.run.seed + 1000, image_size);
   Pretrained<float> bundle = o.start(*data);
+  o.run.options_json = program::TrainOptions::resolved(app);
   std::cout << bundle.describe() << '\n'
             << data->size() << " samples, " << nn::count_parameters(bundle.model) << " parameters, "
             << available_threads() << " threads, kernels: " << simd::to_string(simd::active_level()) << std::endl;
@@ -54,6 +55,10 @@ int run(program::TrainOptions& o) {
   Report report;
   const train::RunResult result = train::TrainingRun(bundle, data, val_data, o.run).run(report);
   program::report_unreadable(result.unreadable);
+  if (result.skipped > 0) {
+    std::cerr << result.skipped << (result.skipped == 1 ? " step was" : " steps were")
+              << " skipped: loss or gradient not finite (log.jsonl has the samples)\n";
+  }
   std::cout << (result.finished ? "finished" : "stopped") << " after step " << result.step << ", model in " << o.run.out
             << (result.finished ? "\n" : "; go on with --resume\n");
   return 0;
@@ -73,12 +78,12 @@ int main(int argc, char** argv) {
   o.add_to(app);
   std::vector<std::string> arguments;
   try {
-    arguments = program::with_config_file(argc, argv);
+    arguments = train::with_config_file({argv, argv + argc});
   } catch (const std::exception& error) {
     std::cerr << "train: " << error.what() << '\n';
     return 1;
   }
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return program::run(app, static_cast<int>(pointers.size()), pointers.data(), o.common, [&] { return run(o); });
+  return program::run(app, static_cast<int>(pointers.size()), pointers.data(), o.common, [&] { return run(o, app); });
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "couplet/train/options_file.hpp"
 #include "program.hpp"
 
 namespace program {
@@ -10,7 +11,8 @@ namespace program {
 struct TrainOptions {
   Common common;
   couplet::train::RunOptions run;
-  std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine";
+  std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine",
+                                     opt = "adamw";
   std::size_t vocab_size = 0;
   couplet::Index accum_freq = 1;
   std::size_t cache_mebibytes = 256;
@@ -37,26 +39,42 @@ struct TrainOptions {
         ->check(CLI::IsMember({"clip", "siglip"}));
     optimisation->add_flag("--siglip", siglip, "same as --loss siglip");
     optimisation->add_option("--batch,--batch-size", run.batch_size, "pairs per step")->check(CLI::PositiveNumber);
-    auto* micro = optimisation->add_option("--micro-batch", run.micro_batch,
-                                           "gradient caching: pairs whose activations are in memory at a time "
-                                           "(0: all); gradients stay those of the whole batch");
-    micro->check(CLI::NonNegativeNumber);
+    optimisation
+        ->add_option("--micro-batch", run.micro_batch,
+                     "gradient caching: pairs whose activations are in memory at a time (0: all); gradients stay those "
+                     "of the whole batch")
+        ->check(CLI::NonNegativeNumber);
     optimisation->add_option("--accum-freq", accum_freq, "the same as a number of micro-batches: batch / accum-freq")
-        ->check(CLI::PositiveNumber)
-        ->excludes(micro);
-    optimisation->add_option("--epochs", run.epochs)->check(CLI::PositiveNumber);
-    optimisation->add_option("--steps", run.steps, "length of the run in steps (instead of --epochs)")
         ->check(CLI::PositiveNumber);
+    optimisation->add_option("--epochs", run.epochs)->check(CLI::PositiveNumber);
+    optimisation->add_option("--steps", run.steps, "length of the run in steps (0: as many as --epochs has)")
+        ->check(CLI::NonNegativeNumber);
     optimisation->add_option("--lr", run.lr, "peak learning rate")->check(CLI::PositiveNumber);
     optimisation->add_option("--warmup", run.warmup, "steps of linear warm-up")->check(CLI::NonNegativeNumber);
-    optimisation->add_option("--lr-scheduler", lr_scheduler, "cosine or const")
-        ->check(CLI::IsMember({"cosine", "const"}));
+    optimisation->add_option("--lr-scheduler", lr_scheduler, "cosine, const, const-cooldown or rsqrt")
+        ->check(CLI::IsMember({"cosine", "const", "const-cooldown", "rsqrt"}));
+    optimisation->add_option("--cooldown", run.cooldown, "steps at the end in which const-cooldown and rsqrt cool down")
+        ->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--epochs-cooldown", run.epochs_cooldown, "the same in epochs")
+        ->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--lr-cooldown-end", run.lr_cooldown_end, "learning rate that the cooldown goes to")
+        ->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--lr-cooldown-power", run.lr_cooldown_power, "of the cooldown's polynomial")
+        ->check(CLI::PositiveNumber);
+    optimisation->add_option("--rsqrt-timescale", run.rsqrt_timescale, "steps in which rsqrt falls by the root of 2")
+        ->check(CLI::PositiveNumber);
+    optimisation->add_option("--layer-decay", run.layer_decay, "factor of the learning rate per layer of depth")
+        ->check(CLI::Range(0.01, 1.0));
+    optimisation->add_option("--ema-decay", run.ema_decay, "of an average of the weights, saved in OUT/ema (0: none)")
+        ->check(CLI::Range(0.0, 0.999999));
+    optimisation->add_option("--opt", opt, "adamw or lion")->check(CLI::IsMember({"adamw", "lion"}));
     optimisation->add_option("--wd", run.wd, "weight decay")->check(CLI::NonNegativeNumber);
     optimisation->add_option("--beta1", run.beta1)->check(CLI::Range(0.0, 1.0));
-    optimisation->add_option("--beta2", run.beta2)->check(CLI::Range(0.0, 1.0));
+    beta2 = optimisation->add_option("--beta2", run.beta2, "0.99 unless given with --opt lion");
+    beta2->check(CLI::Range(0.0, 1.0));
     optimisation->add_option("--eps", run.eps)->check(CLI::NonNegativeNumber);
-    optimisation->add_option("--grad-clip-norm", run.grad_clip_norm, "largest norm of the gradient")
-        ->check(CLI::PositiveNumber);
+    optimisation->add_option("--grad-clip-norm", run.grad_clip_norm, "largest norm of the gradient (0: any)")
+        ->check(CLI::NonNegativeNumber);
     optimisation->add_flag("--lock-image", run.lock_image, "freeze the image tower (LiT)");
     optimisation->add_flag("--lock-text", run.lock_text, "freeze the text tower");
     optimisation->add_option("--seed", run.seed);
@@ -65,6 +83,8 @@ struct TrainOptions {
     pictures->add_option("--crop-scale", run.crop_scale, "random crops of at least this share of the area (1: none)")
         ->check(CLI::Range(0.01, 1.0));
     pictures->add_flag("--flip", run.flip, "mirror every other picture (captions must not say left or right)");
+    pictures->add_option("--max-unreadable", run.max_unreadable, "more samples that cannot be used end the run")
+        ->check(CLI::NonNegativeNumber);
     pictures->add_option("--workers", run.workers, "threads that prepare batches")->check(CLI::Range(0, 256));
     pictures->add_option("--cache-images", cache_mebibytes, "MiB of decoded pictures to keep in memory");
 
@@ -79,7 +99,39 @@ struct TrainOptions {
     running->add_option("--val-frequency", run.val_frequency, "epochs between evaluations")->check(CLI::PositiveNumber);
     running->add_option("--save-frequency", run.save_frequency, "epochs between checkpoints")
         ->check(CLI::PositiveNumber);
+    running->add_option("--save-steps", run.save_steps, "and steps between them (0: at ends of epochs only)")
+        ->check(CLI::NonNegativeNumber);
     common.add_to(app);
+  }
+
+  /// Every option that makes the run what it is, as it was resolved: what OUT/options.json holds. After start().
+  [[nodiscard]] static std::string resolved(const CLI::App& app) {
+    using couplet::train::OptionValue;
+    static const std::set<std::string> left_out{"help", "config", "resume", "stop-after", "threads"};
+    std::vector<OptionValue> values;
+    std::vector<const CLI::App*> groups{&app};
+    for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) groups.push_back(group);
+    for (const CLI::App* group : groups) {
+      for (const CLI::Option* option : group->get_options()) {
+        OptionValue value{.name = option->get_lnames().front()};
+        if (left_out.count(value.name) != 0) continue;
+        value.values = option->results();
+        const std::string type = option->get_type_name();
+        if (option->get_expected_max() == 0) {
+          value.kind = OptionValue::Kind::flag;
+          value.values = {option->count() > 0 ? "true" : "false"};
+        } else if (option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) {
+          value.kind = OptionValue::Kind::list;
+        } else {
+          if (type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT")) {
+            value.kind = OptionValue::Kind::number;
+          }
+          if (value.values.empty() && !option->get_default_str().empty()) value.values = {option->get_default_str()};
+        }
+        values.push_back(std::move(value));
+      }
+    }
+    return couplet::train::options_json(values);
   }
 
   /// The side of the model's images, before the model exists.
@@ -90,8 +142,16 @@ struct TrainOptions {
     if (siglip) loss = "siglip";
     if (loss.empty()) loss = family() == couplet::ClipConfig::Family::siglip ? "siglip" : "clip";
     run.loss = loss == "siglip" ? couplet::train::LossKind::siglip : couplet::train::LossKind::clip;
-    run.lr_scheduler = lr_scheduler == "const" ? couplet::optim::LearningRateSchedule::Kind::constant
-                                               : couplet::optim::LearningRateSchedule::Kind::cosine;
+    const auto& names = couplet::train::schedule_names;
+    const auto schedule = std::find(names.begin(), names.end(), lr_scheduler) - names.begin();
+    run.lr_scheduler = static_cast<couplet::optim::LearningRateSchedule::Kind>(schedule);
+    if (opt == "lion") {
+      run.opt = couplet::train::OptimizerKind::lion;
+      if (beta2->count() == 0) run.beta2 = couplet::optim::LionOptions{}.beta2;
+    }
+    if (accum_freq > 1 && run.micro_batch > 0) {
+      throw std::invalid_argument("--micro-batch and --accum-freq say the same: give one of them");
+    }
     if (accum_freq > 1) run.micro_batch = (run.batch_size + accum_freq - 1) / accum_freq;
     run.cache_images = cache_mebibytes << 20U;
     if (!templates_file.empty()) run.templates = read_lines(templates_file);
@@ -99,6 +159,8 @@ struct TrainOptions {
   }
 
  private:
+  CLI::Option* beta2 = nullptr;
+
   [[nodiscard]] couplet::ClipConfig config() const {
     return model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
   }
@@ -146,38 +208,5 @@ struct TrainOptions {
     return tokenizers::train_bpe(captions, options);
   }
 };
-
-/// The arguments of main with the options of "--config FILE" put before all others.
-inline std::vector<std::string> with_config_file(int argc, char** argv) {
-  std::vector<std::string> arguments(argv, argv + argc);
-  const auto at = std::find_if(arguments.begin(), arguments.end(), [](const std::string& argument) {
-    return argument == "--config" || argument.rfind("--config=", 0) == 0;
-  });
-  if (at == arguments.end()) return arguments;
-  const bool one_word = at->size() > 8;
-  if (!one_word && at + 1 == arguments.end()) return arguments;
-  const std::string path = one_word ? at->substr(9) : *(at + 1);
-  arguments.erase(at, at + (one_word ? 1 : 2));
-  std::vector<std::string> from_file;
-  const couplet::io::JsonField file(couplet::io::Json::parse(couplet::io::read_file(path, 1U << 20U), path), path);
-  for (const auto& [key, field] : file.members()) {
-    const couplet::io::Json& value = field.value();
-    std::string option = "--" + key;
-    std::replace(option.begin(), option.end(), '_', '-');
-    if (value.is_boolean()) {
-      if (value.as_boolean()) from_file.push_back(option);
-    } else if (value.is_string()) {
-      from_file.insert(from_file.end(), {option, value.as_string()});
-    } else if (value.is_integer()) {
-      from_file.insert(from_file.end(), {option, std::to_string(value.as_integer())});
-    } else if (value.is_number()) {
-      from_file.insert(from_file.end(), {option, format("%.17g", value.as_number())});
-    } else {
-      field.fail("expected a string, a number, true or false");
-    }
-  }
-  arguments.insert(arguments.begin() + 1, from_file.begin(), from_file.end());
-  return arguments;
-}
 
 }  // namespace program

@@ -4,6 +4,7 @@
 
 #include "couplet/data/scenes.hpp"
 #include "support/expect_near.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/small_bundle.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -86,6 +87,118 @@ TEST(TrainingRun, StoppedAndResumedInTheMiddleOfAnEpochGivesTheSameBits) {
 
 TEST(TrainingRun, ResumesWithTheSameBitsUnderGradientCaching) {
   expect_resumed_run_is_the_same([](RunOptions& o) { o.micro_batch = 3; });
+}
+
+TEST(TrainingRun, TenSkippedStepsInARowEndItAndNameTheSamples) {
+  const test::TemporaryDirectory folder;
+  Pretrained<float> bundle = test::small_bundle();
+  bundle.model.visual.proj.weight.value.data()[5] = std::numeric_limits<float>::quiet_NaN();
+  bundle.model.prepare();
+  train::RunObserver silent;
+  try {
+    (void)TrainingRun(bundle, scenes(1, 36), nullptr, options(folder.path())).run(silent);
+    FAIL() << "the run went on";
+  } catch (const std::runtime_error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("step 10: 10 steps in a row were skipped"), std::string::npos) << message;
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 8) << message;  // the samples of a batch
+  }
+  const std::string log = io::read_file(folder.path("log.jsonl"), 1U << 20U);
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 10);
+  const io::Json line = io::Json::parse(log.substr(0, log.find('\n')), "log");
+  EXPECT_NE(line.find("skipped"), nullptr);
+  EXPECT_EQ(line.find("samples")->items().size(), 8U);
+}
+
+/// Scenes of which every tenth cannot be decoded.
+class Damaged final : public data::Dataset {
+ public:
+  [[nodiscard]] Index size() const override { return scenes_.size(); }
+  [[nodiscard]] data::Sample sample(Index i) const override {
+    data::Sample s = scenes_.sample(i);
+    if (i % 10 == 4) {
+      s.source = "damaged picture " + std::to_string(i);
+      s.image_bytes = "not a picture";
+      s.image = {};
+    }
+    return s;
+  }
+  [[nodiscard]] data::Sample annotation(Index i) const override { return scenes_.annotation(i); }
+
+ private:
+  data::SceneDataset scenes_{data::SceneOptions{.seed = 1, .count = 36, .image_size = 32}};
+};
+
+TEST(TrainingRun, NamesUnreadableSamplesOnceInTheLogUpToALimit) {
+  const test::TemporaryDirectory folder;
+  const auto damaged = std::make_shared<Damaged>();
+  RunOptions o = options(folder.path("model"));
+  Pretrained<float> bundle = test::small_bundle();
+  train::RunObserver silent;
+  EXPECT_EQ(TrainingRun(bundle, damaged, nullptr, o).run(silent).unreadable.size(), 4U);
+  const std::string log = io::read_file(folder.path("model/log.jsonl"), 1U << 20U);
+  for (const int i : {4, 14, 24, 34}) {
+    const std::size_t found = log.find("damaged picture " + std::to_string(i));
+    EXPECT_NE(found, std::string::npos) << i;
+    EXPECT_EQ(log.find("damaged picture " + std::to_string(i), found + 1), std::string::npos) << i;
+  }
+  o.out = folder.path("limited");
+  o.max_unreadable = 3;
+  EXPECT_THROW((void)TrainingRun(bundle, damaged, nullptr, o).run(silent), file_error);
+}
+
+TEST(TrainingRun, SavesEverySoManySteps) {
+  const test::TemporaryDirectory folder;
+  struct Watch final : train::RunObserver {
+    explicit Watch(std::string file) : path(std::move(file)) {}
+    void on_step(const train::StepReport& report, const train::RunStatus&) override {
+      if (report.step == 4) saved_before = std::filesystem::exists(path);
+    }
+    std::string path;
+    bool saved_before = false;
+  } watch(folder.path("checkpoints/last.safetensors"));
+  RunOptions o = options(folder.path());
+  o.save_steps = 3;  // an epoch has four steps
+  Pretrained<float> bundle = test::small_bundle();
+  (void)TrainingRun(bundle, scenes(1, 36), nullptr, o).run(watch);
+  EXPECT_TRUE(watch.saved_before);
+}
+
+TEST(TrainingRun, AFullDiskIsOneErrorAndLeavesTheLastCheckpoint) {
+  const test::TemporaryDirectory folder, straight_folder;
+  RunOptions o = options(folder.path());
+  o.stop_after = 2;
+  (void)run(o);
+  o.stop_after = 0;
+  o.resume = true;
+  {
+    const test::FileSizeLimit full(100000);
+    EXPECT_THROW((void)run(o), file_error);
+  }
+  (void)run(o);
+  (void)run(options(straight_folder.path()));
+  EXPECT_TRUE(weights(folder.path()) == weights(straight_folder.path()));
+}
+
+TEST(TrainingRun, AveragedWeightsAreSavedEvaluatedAndBest) {
+  const test::TemporaryDirectory folder;
+  RunOptions o = options(folder.path());
+  o.ema_decay = 0.9;
+  o.val_frequency = 100;  // at the end alone
+  (void)run(o, scenes(2, 20));
+  EXPECT_FALSE(weights(folder.path()) == weights(folder.path("ema")));
+  EXPECT_TRUE(weights(folder.path("ema")) == weights(folder.path("checkpoints/best")));
+}
+
+TEST(TrainingRun, ResumesWithTheSameBitsWithLionCooldownAndAverage) {
+  expect_resumed_run_is_the_same([](RunOptions& o) {
+    o.opt = train::OptimizerKind::lion;
+    o.lr = 1e-4;
+    o.lr_scheduler = optim::LearningRateSchedule::Kind::constant_cooldown;
+    o.cooldown = 4;
+    o.ema_decay = 0.9;
+    o.layer_decay = 0.9;
+  });
 }
 
 TEST(TrainingRun, ResumeRefusesOtherOptions) {

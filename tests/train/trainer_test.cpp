@@ -119,15 +119,82 @@ TEST(Trainer, ResumedRunsContinueWithTheSameBits) {
   EXPECT_TRUE(same_parameters(straight, resumed));
 }
 
-TEST(Trainer, NonFiniteGradientsStopTheRunAndChangeNothing) {
-  Clip<float> model = initial_model();
-  Trainer<float> trainer(model, options());
-  Batch batch(0);
-  batch.pixels(3, 1, 2, 2) = std::numeric_limits<float>::quiet_NaN();
-  Clip<float> before = model;
-  EXPECT_THROW((void)trainer.step(batch.pixels, batch.ids), std::runtime_error);
-  EXPECT_TRUE(same_parameters(before, model));
-  EXPECT_EQ(trainer.progress.step, 0);
+TEST(Trainer, NonFiniteGradientsSkipTheStepAndChangeNothing) {
+  for (const Index micro_batch : {0, 5}) {
+    Clip<float> model = initial_model();
+    train::TrainerOptions o = options();
+    o.micro_batch = micro_batch;
+    o.ema_decay = 0.9;
+    Trainer<float> trainer(model, o);
+    const Batch good(0);
+    (void)trainer.step(good.pixels, good.ids);
+    const Clip<float> before = model;
+    Batch bad(1);
+    bad.pixels(3, 1, 2, 2) = std::numeric_limits<float>::quiet_NaN();
+    const train::StepReport report = trainer.step(bad.pixels, bad.ids);
+    EXPECT_NE(report.skipped.find("not finite"), std::string::npos);
+    EXPECT_NE(report.skipped.find("the first in visual."), std::string::npos) << report.skipped;
+    Clip<float> expected = before;
+    EXPECT_TRUE(same_parameters(expected, model));
+    EXPECT_EQ(trainer.progress.step, 2);
+    EXPECT_EQ(trainer.progress.skipped, 1);
+    EXPECT_EQ(trainer.progress.skipped_in_row, 1);
+    EXPECT_TRUE(trainer.step(good.pixels, good.ids).skipped.empty());
+    EXPECT_EQ(trainer.progress.skipped_in_row, 0);
+    EXPECT_EQ(trainer.progress.skipped, 1);
+  }
+}
+
+TEST(Trainer, ResumedRunsContinueWithTheSameBitsWithLionAverageAndASkippedStep) {
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.path("last.safetensors");
+  train::TrainerOptions o = options();
+  o.optimizer = optim::LionOptions{};
+  o.schedule.base = 2e-4;
+  o.ema_decay = 0.95;
+  o.layer_decay = 0.8;
+  const auto step = [](Trainer<float>& trainer, std::int64_t number) {
+    Batch batch(number);
+    if (number == 2) batch.pixels(0, 0, 0, 0) = std::numeric_limits<float>::infinity();
+    (void)trainer.step(batch.pixels, batch.ids);
+  };
+  Clip<float> straight = initial_model();
+  Trainer<float> whole(straight, o);
+  for (std::int64_t number = 0; number < 9; ++number) {
+    step(whole, number);
+    if (number == 4) whole.save(path, "run");
+  }
+  Clip<float> resumed = initial_model();
+  Trainer<float> rest(resumed, o);
+  rest.load(path, "run");
+  EXPECT_EQ(rest.progress.skipped, 1);
+  for (std::int64_t number = 5; number < 9; ++number) step(rest, number);
+  EXPECT_TRUE(same_parameters(straight, resumed));
+  Clip<float> average = initial_model();
+  whole.with_average([&] { average = straight; });
+  EXPECT_FALSE(same_parameters(straight, average));
+  rest.with_average([&] { EXPECT_TRUE(same_parameters(average, resumed)); });
+  EXPECT_TRUE(same_parameters(straight, resumed));
+}
+
+TEST(Trainer, LayerDecaySlowsDownWhatLiesDeep) {
+  Clip<float> plain = initial_model(), slowed = initial_model(), initial = initial_model();
+  train::TrainerOptions o = options();
+  o.optimizer = optim::AdamWOptions{.weight_decay = 0};
+  Trainer<float> trainer(plain, o);
+  o.layer_decay = 0.5;
+  Trainer<float> decayed(slowed, o);
+  const Batch batch(0);
+  (void)trainer.step(batch.pixels, batch.ids);
+  (void)decayed.step(batch.pixels, batch.ids);
+  const auto moved = [](const Parameter<float>& from, const Parameter<float>& to) {
+    return static_cast<double>(to.value.data()[0] - from.value.data()[0]);
+  };
+  EXPECT_NEAR(moved(initial.visual.conv1.weight, slowed.visual.conv1.weight) /
+                  moved(initial.visual.conv1.weight, plain.visual.conv1.weight),
+              0.125, 1e-3);  // 2 layers: 0.5^3
+  EXPECT_TRUE(test::same_bits(plain.visual.proj.weight.value, slowed.visual.proj.weight.value));
+  EXPECT_EQ(plain.log_scale(), slowed.log_scale());
 }
 
 TEST(Trainer, TheSigmoidLossNeedsABias) {

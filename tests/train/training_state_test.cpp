@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "couplet/io/file.hpp"
 #include "couplet/models/initialize.hpp"
 #include "couplet/models/presets.hpp"
+#include "couplet/optim/adamw.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace {
@@ -20,7 +22,7 @@ ClipConfig small_config() {
 std::string message_of_loading(const std::string& path, Clip<float>& model, const std::string& fingerprint) {
   optim::AdamW<float> optimizer(model);
   try {
-    (void)train::load_training_state(path, model, optimizer, fingerprint);
+    (void)train::load_training_state(path, train::state_tensors<float>(model, optimizer), fingerprint);
   } catch (const file_error& error) {
     return error.what();
   }
@@ -33,14 +35,19 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
   Clip<float> model(small_config());
   initialize(model, 3);
   optim::AdamW<float> optimizer(model);
-  const Progress progress{
-      .step = 12, .epoch = 2, .batch = 5, .best_score = 31.25, .best_step = 8, .logit_scale_limit = 4.605170185988092};
-  train::save_training_state(path, model, optimizer, progress, "batch 8");
+  const Progress progress{.step = 12,
+                          .skipped = 3,
+                          .skipped_in_row = 1,
+                          .epoch = 2,
+                          .batch = 5,
+                          .best_score = 31.25,
+                          .best_step = 8,
+                          .logit_scale_limit = 4.605170185988092};
+  train::save_training_state(path, train::state_tensors<float>(model, optimizer), progress, "batch 8");
 
   Clip<float> other(small_config());
   optim::AdamW<float> other_optimizer(other);
-  EXPECT_EQ(train::load_training_state(path, other, other_optimizer, "batch 8"), progress);
-  EXPECT_EQ(other_optimizer.steps(), 12);
+  EXPECT_EQ(train::load_training_state(path, train::state_tensors<float>(other, other_optimizer), "batch 8"), progress);
   EXPECT_EQ(other.visual.proj.weight.value.data()[7], model.visual.proj.weight.value.data()[7]);
 
   EXPECT_NE(message_of_loading(path, other, "batch 16").find("other options"), std::string::npos);
@@ -53,6 +60,27 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
   deeper.text.layers = 2;
   Clip<float> deep(deeper);
   EXPECT_NE(message_of_loading(path, deep, "batch 8").find("missing"), std::string::npos);
+}
+
+/// One bit anywhere: in the weights, in a moment, in the progress.
+TEST(TrainingState, DamageIsNoticed) {
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.path("state.safetensors");
+  Clip<float> model(small_config());
+  initialize(model, 3);
+  optim::AdamW<float> optimizer(model);
+  train::save_training_state(path, train::state_tensors<float>(model, optimizer), Progress{.step = 11}, "run");
+  const std::string good = io::read_file(path, 1U << 28U);
+  EXPECT_EQ(message_of_loading(path, model, "run"), "");
+  const std::size_t step = good.find("step\\\":11") + 8;
+  ASSERT_LT(step, good.size());
+  for (const std::size_t at : {step, good.size() / 2, good.size() - 4}) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    io::write_file(path, bad);
+    EXPECT_NE(message_of_loading(path, model, "run").find("damaged: expected the checksum crc32:"), std::string::npos)
+        << at << ": " << message_of_loading(path, model, "run");
+  }
 }
 
 TEST(TrainingState, AnotherSafetensorsFileIsRefused) {

@@ -115,7 +115,12 @@ class Loader {
   }
   [[nodiscard]] const Dataset& dataset() const noexcept { return *dataset_; }
 
-  /// Samples found unreadable in the batches given so far, each once, by index.
+  /// How many samples were found unreadable in the batches given so far.
+  [[nodiscard]] Index unreadable_count() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<Index>(unreadable_.size());
+  }
+  /// These samples, each once, by index.
   [[nodiscard]] std::vector<UnreadableSample> unreadable() const {
     const std::lock_guard lock(mutex_);
     std::vector<UnreadableSample> list;

@@ -5,6 +5,9 @@
 ///   config.json, model.safetensors, ...   the last state, as a model directory
 ///   checkpoints/last.safetensors          what --resume goes on from
 ///   checkpoints/best/                     the model directory with the highest mean of R@1 both ways
+///   ema/                                  the averaged weights, as a model directory (with ema_decay, which also is
+///                                         what is evaluated and what best/ holds)
+///   options.json                          the options of the program, where it gave them
 ///   log.jsonl                             one line per step and per evaluation
 #include <chrono>
 #include <filesystem>
@@ -15,21 +18,10 @@
 #include "couplet/data/loader.hpp"
 #include "couplet/nn/init.hpp"
 #include "couplet/pretrained/pretrained.hpp"
-#include "couplet/train/evaluation.hpp"
-#include "couplet/train/run_log.hpp"
 #include "couplet/train/run_options.hpp"
+#include "couplet/train/run_record.hpp"
 
 namespace couplet::inline COUPLET_ABI::train {
-
-/// Where a run stands, for a progress bar.
-struct RunStatus {
-  std::int64_t step = 0;
-  std::int64_t total_steps = 0;
-  std::int64_t epoch = 0;  ///< from 0
-  double pairs_per_second = 0;
-  double data_wait = 0;  ///< share of the time spent waiting for batches
-  double seconds_left = 0;
-};
 
 /// What a program wants to hear; the library prints nothing.
 class RunObserver {
@@ -46,7 +38,8 @@ struct RunResult {
   std::int64_t step = 0;
   bool finished = false;  ///< false: stopped before the last step
   double last_loss = 0;
-  double best_score = -1;  ///< highest mean of R@1 both ways; -1: never evaluated
+  std::int64_t skipped = 0;  ///< steps that changed nothing, because something was not finite
+  double best_score = -1;    ///< highest mean of R@1 both ways; -1: never evaluated
   std::vector<data::UnreadableSample> unreadable = {};
 };
 
@@ -79,7 +72,8 @@ class TrainingRun {
         throw file_error(options_.out, "holds a run already: resume it or choose another directory");
       trainer.load(last_checkpoint(), run_line);
     }
-    RunLog log(options_.out + "/log.jsonl", trainer.progress.step);
+    if (!options_.options_json.empty()) io::write_file(options_.out + "/options.json", options_.options_json);
+    RunRecord record(options_.out, trainer.progress.step);
 
     Progress& progress = trainer.progress;
     const data::LoaderPosition start{static_cast<std::uint64_t>(progress.epoch),
@@ -97,23 +91,31 @@ class TrainingRun {
       const data::LoaderPosition next = loader.position();
       progress.epoch = static_cast<std::int64_t>(next.epoch);
       progress.batch = static_cast<std::int64_t>(next.batch);
-      result.last_loss = report.loss;
+      if (report.skipped.empty()) result.last_loss = report.loss;
       const RunStatus now = status(progress);
-      log.write(step_line(report, now));
+      record.step(report, now, batch);
+      if (loader.unreadable_count() > record.unreadable_named()) record.unreadable(loader.unreadable(), now);
       observer.on_step(report, now);
+      if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, batch);
       const bool last = progress.step == total_steps_;
-      if (next.batch == 0 || last) end_of_epoch(trainer, run_line, last, log, observer);
+      if (next.batch == 0 || last) {
+        end_of_epoch(trainer, run_line, last, record, observer);
+      } else if (options_.save_steps > 0 && progress.step % options_.save_steps == 0) {
+        save(trainer, run_line);
+      }
     }
     if (progress.step < total_steps_) save(trainer, run_line);
     result.step = progress.step;
     result.finished = progress.step == total_steps_;
     result.best_score = progress.best_score;
+    result.skipped = progress.skipped;
     result.unreadable = loader.unreadable();
     return result;
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::int64_t max_skipped_in_row = 10;
   static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
   [[nodiscard]] std::string checkpoint_directory() const { return options_.out + "/checkpoints"; }
@@ -122,8 +124,21 @@ class TrainingRun {
   [[nodiscard]] TrainerOptions trainer_options() const {
     TrainerOptions o;
     o.loss = options_.loss;
-    o.schedule = {.kind = options_.lr_scheduler, .base = options_.lr, .warmup = options_.warmup, .steps = total_steps_};
-    o.adamw = {.beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps, .weight_decay = options_.wd};
+    o.schedule = {.kind = options_.lr_scheduler,
+                  .base = options_.lr,
+                  .warmup = options_.warmup,
+                  .steps = total_steps_,
+                  .cooldown = options_.cooldown > 0 ? options_.cooldown : options_.epochs_cooldown * batches_per_epoch_,
+                  .cooldown_power = options_.lr_cooldown_power,
+                  .cooldown_end = options_.lr_cooldown_end,
+                  .timescale = options_.rsqrt_timescale};
+    if (options_.opt == OptimizerKind::lion) {
+      o.optimizer = optim::LionOptions{options_.beta1, options_.beta2, options_.wd};
+    } else {
+      o.optimizer = optim::AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.wd};
+    }
+    o.layer_decay = options_.layer_decay;
+    o.ema_decay = options_.ema_decay;
     o.grad_clip_norm = options_.grad_clip_norm;
     o.micro_batch = options_.micro_batch;
     return o;
@@ -141,6 +156,7 @@ class TrainingRun {
     o.seed = options_.seed;
     o.workers = options_.workers;
     o.cache_images = options_.cache_images;
+    o.max_unreadable = options_.max_unreadable;
     return o;
   }
 
@@ -151,23 +167,35 @@ class TrainingRun {
     return trainer.step(batch.images, ids);
   }
 
+  [[noreturn]] static void fail_not_finite(const StepReport& report, const data::Batch& batch) {
+    std::string message = "step " + std::to_string(report.step) + ": " + std::to_string(max_skipped_in_row) +
+                          " steps in a row were skipped (" + report.skipped + "); the samples of this batch:";
+    constexpr std::size_t most = 50;  // log.jsonl names them all
+    for (std::size_t i = 0; i < batch.keys.size() && i < most; ++i) message += "\n  " + printable(batch.keys[i]);
+    if (batch.keys.size() > most) message += "\n  and " + std::to_string(batch.keys.size() - most) + " more";
+    throw std::runtime_error(message);
+  }
+
   bool stop(const Progress& progress, RunObserver& observer) const {
     return (options_.stop_after > 0 && progress.step >= options_.stop_after) || observer.stop_requested();
   }
 
-  void end_of_epoch(Trainer<float>& trainer, const std::string& run_line, bool last, RunLog& log,
+  void end_of_epoch(Trainer<float>& trainer, const std::string& run_line, bool last, RunRecord& record,
                     RunObserver& observer) {
     Progress& progress = trainer.progress;
     const auto due = [&](std::int64_t frequency) { return last || (frequency > 0 && progress.epoch % frequency == 0); };
     if (val_data_ && due(options_.val_frequency)) {
-      const Evaluation evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates});
-      log.write(evaluation_line(evaluation, progress));
-      if (evaluation.score() > progress.best_score) {
-        progress.best_score = evaluation.score();
-        progress.best_step = progress.step;
-        save_pretrained(bundle_, checkpoint_directory() + "/best");
-      }
-      observer.on_evaluation(evaluation, status(progress));
+      trainer.with_average([&] {
+        const Evaluation evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates});
+        const RunStatus now = status(progress);
+        record.evaluation(evaluation, now);
+        if (evaluation.score() > progress.best_score) {
+          progress.best_score = evaluation.score();
+          progress.best_step = progress.step;
+          save_pretrained(bundle_, checkpoint_directory() + "/best");
+        }
+        observer.on_evaluation(evaluation, now);
+      });
     }
     if (due(options_.save_frequency)) save(trainer, run_line);
   }
@@ -175,6 +203,7 @@ class TrainingRun {
   void save(Trainer<float>& trainer, const std::string& run_line) {
     trainer.save(last_checkpoint(), run_line);
     save_pretrained(bundle_, options_.out);
+    if (options_.ema_decay != 0) trainer.with_average([&] { save_pretrained(bundle_, options_.out + "/ema"); });
   }
 
   /// The number of samples and a hash over the words of some of them.
@@ -202,7 +231,8 @@ class TrainingRun {
   }
 
   [[nodiscard]] RunStatus status(const Progress& progress) const {
-    RunStatus now{.step = progress.step, .total_steps = total_steps_, .epoch = progress.epoch};
+    RunStatus now{
+        .step = progress.step, .total_steps = total_steps_, .epoch = progress.epoch, .skipped = progress.skipped};
     const double elapsed = seconds(Clock::now() - started_);
     const auto done = static_cast<double>(progress.step - first_step_);
     if (done <= 0 || elapsed <= 0) return now;
@@ -210,25 +240,6 @@ class TrainingRun {
     now.data_wait = waited_ / elapsed;
     now.seconds_left = elapsed / done * static_cast<double>(total_steps_ - progress.step);
     return now;
-  }
-
-  [[nodiscard]] static std::string step_line(const StepReport& report, const RunStatus& now) {
-    io::JsonWriter json(0);
-    json.begin_object();
-    json.key("step").value(report.step).key("epoch").value(now.epoch).key("loss").value(report.loss);
-    json.key("lr").value(report.learning_rate).key("grad_norm").value(report.grad_norm);
-    json.key("logit_scale").value(report.logit_scale).key("logit_bias").value(report.logit_bias);
-    json.key("pairs_per_second").value(now.pairs_per_second).key("data_wait").value(now.data_wait).end_object();
-    return json.str();
-  }
-
-  [[nodiscard]] static std::string evaluation_line(const Evaluation& evaluation, const Progress& progress) {
-    io::JsonWriter json(0);
-    json.begin_object();
-    json.key("step").value(progress.step).key("epoch").value(progress.epoch).key("evaluation");
-    write_json(json, evaluation);
-    json.end_object();
-    return json.str();
   }
 
   Pretrained<float>& bundle_;

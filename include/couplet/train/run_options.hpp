@@ -1,5 +1,6 @@
 #pragma once
 /// The settings of a training run, under open_clip's names where it has one.
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 
 namespace couplet::inline COUPLET_ABI::train {
 
+enum class OptimizerKind { adamw, lion };
+
 struct RunOptions {
   LossKind loss = LossKind::clip;
   Index batch_size = 128;
@@ -17,7 +20,15 @@ struct RunOptions {
   std::int64_t steps = 0;  ///< of the whole run; 0: as many as the epochs have
   double lr = 5e-4;
   std::int64_t warmup = 0;  ///< steps
+  OptimizerKind opt = OptimizerKind::adamw;
   optim::LearningRateSchedule::Kind lr_scheduler = optim::LearningRateSchedule::Kind::cosine;
+  std::int64_t cooldown = 0;         ///< steps at the end, of const-cooldown and rsqrt
+  std::int64_t epochs_cooldown = 0;  ///< the same in epochs, where `cooldown` is 0
+  double lr_cooldown_end = 0;
+  double lr_cooldown_power = 1;
+  double rsqrt_timescale = 10000;
+  double layer_decay = 1;  ///< factor of the learning rate per layer of depth; 1: none
+  double ema_decay = 0;    ///< of the average of weights; 0: no average
   double wd = 0.2;
   double beta1 = 0.9;
   double beta2 = 0.98;
@@ -36,9 +47,15 @@ struct RunOptions {
   std::vector<std::string> templates = {};  ///< of the zero-shot evaluation; empty: eval::default_templates()
   std::int64_t val_frequency = 1;           ///< evaluate every so many epochs
   std::int64_t save_frequency = 1;          ///< save every so many epochs
+  std::int64_t save_steps = 0;              ///< and every so many steps; 0: at ends of epochs only
+  Index max_unreadable = 1000;              ///< more samples that cannot be used end the run
+  std::string options_json = {};            ///< written to out/options.json: how a program would repeat the run
   int workers = 1;
   std::size_t cache_images = std::size_t{256} << 20;  ///< bytes of decoded pictures kept in memory
 };
+
+/// open_clip's names, in the order of LearningRateSchedule::Kind.
+inline constexpr std::array<const char*, 4> schedule_names{"cosine", "const", "const-cooldown", "rsqrt"};
 
 /// What a run computes, as one line: a checkpoint is resumed only by a run with the same line.
 /// `data` and `model` stand for what it was given.
@@ -55,7 +72,12 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
       .key("steps")
       .value(o.steps);
   json.key("lr").value(o.lr).key("warmup").value(o.warmup);
-  json.key("lr_scheduler").value(o.lr_scheduler == optim::LearningRateSchedule::Kind::cosine ? "cosine" : "const");
+  json.key("lr_scheduler").value(schedule_names[static_cast<std::size_t>(o.lr_scheduler)]);
+  json.key("cooldown").value(o.cooldown).key("epochs_cooldown").value(o.epochs_cooldown);
+  json.key("lr_cooldown_end").value(o.lr_cooldown_end);
+  json.key("lr_cooldown_power").value(o.lr_cooldown_power).key("rsqrt_timescale").value(o.rsqrt_timescale);
+  json.key("opt").value(o.opt == OptimizerKind::lion ? "lion" : "adamw");
+  json.key("layer_decay").value(o.layer_decay).key("ema_decay").value(o.ema_decay);
   json.key("wd").value(o.wd).key("beta1").value(o.beta1).key("beta2").value(o.beta2).key("eps").value(o.eps);
   json.key("grad_clip_norm").value(o.grad_clip_norm).key("seed").value(o.seed);
   json.key("crop_scale").value(o.crop_scale).key("flip").value(o.flip);

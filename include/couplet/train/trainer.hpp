@@ -1,11 +1,18 @@
 #pragma once
-/// Steps of contrastive training: forward, loss, backward, clipping, AdamW, clamp of logit_scale.
+/// Steps of contrastive training: forward, loss, backward, clipping, optimiser, clamp of logit_scale, average.
+#include <cmath>
+#include <optional>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "couplet/optim/adamw.hpp"
 #include "couplet/optim/clamp_logit_scale.hpp"
 #include "couplet/optim/clip_grad_norm.hpp"
+#include "couplet/optim/layer_decay.hpp"
+#include "couplet/optim/lion.hpp"
 #include "couplet/optim/schedule.hpp"
+#include "couplet/optim/weight_average.hpp"
 #include "couplet/train/contrastive_step.hpp"
 #include "couplet/train/training_state.hpp"
 
@@ -14,8 +21,10 @@ namespace couplet::inline COUPLET_ABI::train {
 struct TrainerOptions {
   LossKind loss = LossKind::clip;
   optim::LearningRateSchedule schedule = {};
-  optim::AdamWOptions adamw = {};
+  std::variant<optim::AdamWOptions, optim::LionOptions> optimizer = optim::AdamWOptions{};
   double grad_clip_norm = 0;  ///< 0: not clipped
+  double layer_decay = 1;     ///< of the learning rate, per layer; 1: none
+  double ema_decay = 0;       ///< of the average of weights; 0: no average
   Index micro_batch = 0;      ///< pairs whose activations are in memory at a time; 0: the whole batch
 };
 
@@ -27,6 +36,7 @@ struct StepReport {
   double learning_rate = 0;
   double logit_scale = 0;  ///< after the step, in log space
   double logit_bias = 0;
+  std::string skipped = {};  ///< why the step changed no parameter: something was not finite; empty otherwise
 };
 
 /// Borrows the model, which must outlive it. Freeze towers (nn::set_trainable) before making the trainer.
@@ -34,51 +44,114 @@ template <class T>
 class Trainer {
  public:
   Trainer(Clip<T>& model, const TrainerOptions& options)
-      : model_(model), options_(options), optimizer_(model, options.adamw), step_(options.loss, options.micro_batch) {
+      : model_(model),
+        options_(options),
+        optimizer_(make_optimizer(model, options)),
+        step_(options.loss, options.micro_batch) {
     options_.schedule.validate();
     if (options.loss == LossKind::siglip && !model.has_logit_bias()) {
       fail("train", "the sigmoid loss needs a model with a logit_bias");
     }
+    if (options.ema_decay != 0) average_.emplace(model, options.ema_decay);
+    if (options.layer_decay != 1) {
+      const ClipConfig& config = model.config();
+      const optim::LayerDecay factor(options.layer_decay, config.vision.layers, config.text.layers);
+      std::visit([&](auto& optimizer) { optimizer.scale_learning_rates(factor); }, optimizer_);
+    }
     progress.logit_scale_limit = static_cast<double>(optim::logit_scale_limit(model.log_scale()));
   }
 
-  /// One optimiser step on B pairs. Throws std::runtime_error naming the parameter, and changes nothing, when the loss
-  /// or a gradient is not finite.
+  /// One optimiser step on B pairs. When the loss or a gradient is not finite, parameters and optimiser stay as they
+  /// are; the report and `progress` say so.
   StepReport step(TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
-    optimizer_.zero_grad();
-    StepReport report{.step = progress.step + 1, .learning_rate = options_.schedule.at(progress.step)};
+    std::visit([](auto& optimizer) { optimizer.zero_grad(); }, optimizer_);
     const T loss = step_.forward_backward(model_, pixels, ids);
     const optim::GradientNorm norm = optim::gradient_norm(model_, workspace_);
-    if (!norm.finite()) throw std::runtime_error("step " + std::to_string(report.step) + ": " + norm.message());
-    if (!optim::is_finite(&loss)) {
-      throw std::runtime_error("step " + std::to_string(report.step) + ": the loss is not finite");
+    StepReport report{.step = progress.step + 1,
+                      .loss = static_cast<double>(loss),
+                      .grad_norm = norm.norm,
+                      .learning_rate = options_.schedule.at(progress.step)};
+    if (optim::is_finite(&loss) && norm.finite()) {
+      update(report.learning_rate, norm.norm);
+      progress.skipped_in_row = 0;
+    } else {
+      report.skipped = norm.finite() ? "the loss is not finite" : norm.message();
+      ++progress.skipped;
+      ++progress.skipped_in_row;
     }
-    const double scale = options_.grad_clip_norm > 0 ? optim::clip_coefficient(norm.norm, options_.grad_clip_norm) : 1;
-    optimizer_.step(report.learning_rate, scale);
-    optim::clamp_logit_scale(model_.logit_scale, static_cast<T>(progress.logit_scale_limit));
-    model_.prepare();
     ++progress.step;
-    report.loss = static_cast<double>(loss);
-    report.grad_norm = norm.norm;
     report.logit_scale = static_cast<double>(model_.log_scale());
     report.logit_bias = static_cast<double>(model_.bias());
     return report;
   }
 
+  /// Calls f() while the model holds the averaged weights, if there is an average; otherwise with the weights as they
+  /// are.
+  template <class F>
+  void with_average(F&& f) {
+    if (!average_) return f();
+    const Swapped swapped(*this);
+    f();
+  }
+
   /// Writes everything that a later step depends on; see save_training_state().
   void save(const std::string& path, const std::string& fingerprint) {
-    save_training_state(path, model_, optimizer_, progress, fingerprint);
+    save_training_state(path, state(), progress, fingerprint);
   }
   void load(const std::string& path, const std::string& fingerprint) {
-    progress = load_training_state(path, model_, optimizer_, fingerprint);
+    progress = load_training_state(path, state(), fingerprint);
+    std::visit([&](auto& optimizer) { optimizer.set_steps(progress.step - progress.skipped); }, optimizer_);
+    model_.prepare();
   }
 
   Progress progress;
 
  private:
+  using AnyOptimizer = std::variant<optim::AdamW<T>, optim::Lion<T>>;
+
+  /// The averages in the place of the weights, for a scope.
+  class Swapped {
+   public:
+    explicit Swapped(Trainer& trainer) : trainer_(trainer) { swap(); }
+    ~Swapped() { swap(); }
+    Swapped(const Swapped&) = delete;
+    Swapped& operator=(const Swapped&) = delete;
+
+   private:
+    void swap() {
+      trainer_.average_->swap();
+      trainer_.model_.prepare();
+    }
+    Trainer& trainer_;
+  };
+
+  static AnyOptimizer make_optimizer(Clip<T>& model, const TrainerOptions& options) {
+    if (const auto* lion = std::get_if<optim::LionOptions>(&options.optimizer)) {
+      return AnyOptimizer(std::in_place_type<optim::Lion<T>>, model, *lion);
+    }
+    return AnyOptimizer(std::in_place_type<optim::AdamW<T>>, model, std::get<optim::AdamWOptions>(options.optimizer));
+  }
+
+  void update(double learning_rate, double norm) {
+    const double scale = options_.grad_clip_norm > 0 ? optim::clip_coefficient(norm, options_.grad_clip_norm) : 1;
+    std::visit([&](auto& optimizer) { optimizer.step(learning_rate, scale); }, optimizer_);
+    optim::clamp_logit_scale(model_.logit_scale, static_cast<T>(progress.logit_scale_limit));
+    if (average_) average_->update(progress.step - progress.skipped);
+    model_.prepare();
+  }
+
+  std::vector<StateTensor<T>> state() {
+    return std::visit(
+        [&](auto& optimizer) {
+          return average_ ? state_tensors<T>(model_, optimizer, *average_) : state_tensors<T>(model_, optimizer);
+        },
+        optimizer_);
+  }
+
   Clip<T>& model_;
   TrainerOptions options_;
-  optim::AdamW<T> optimizer_;
+  AnyOptimizer optimizer_;
+  std::optional<optim::WeightAverage<T>> average_;
   ContrastiveStep<T> step_;
   Workspace workspace_;
 };

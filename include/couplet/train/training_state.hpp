@@ -1,39 +1,68 @@
 #pragma once
 /// The whole state of a training run in one safetensors file, written atomically: parameters (under couplet's own
-/// names, float32), moments of the optimiser, and everything else as metadata.
+/// names, float32), the optimiser's state, the averaged weights, and everything else as metadata with a checksum.
 #include <cstdint>
+#include <cstdio>
+#include <span>
 #include <string>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #include "couplet/checkpoint/safetensors.hpp"
 #include "couplet/checkpoint/safetensors_writer.hpp"
+#include "couplet/core/parallel.hpp"
+#include "couplet/image/checksum.hpp"
 #include "couplet/io/json.hpp"
-#include "couplet/models/clip.hpp"
-#include "couplet/optim/adamw.hpp"
+#include "couplet/nn/parameter.hpp"
 
 namespace couplet::inline COUPLET_ABI::train {
 
 /// Where a run stands. Random draws are keyed by (seed, epoch, sample), so these numbers are also the random state.
 struct Progress {
-  std::int64_t step = 0;   ///< optimiser steps done
-  std::int64_t epoch = 0;  ///< of the next batch
-  std::int64_t batch = 0;  ///< of the next batch, within its epoch
-  double best_score = -1;  ///< highest mean of R@1 both ways so far
+  std::int64_t step = 0;            ///< steps done, skipped ones included
+  std::int64_t skipped = 0;         ///< of these, steps that changed nothing because something was not finite
+  std::int64_t skipped_in_row = 0;  ///< the last steps, all skipped
+  std::int64_t epoch = 0;           ///< of the next batch
+  std::int64_t batch = 0;           ///< of the next batch, within its epoch
+  double best_score = -1;           ///< highest mean of R@1 both ways so far
   std::int64_t best_step = 0;
   double logit_scale_limit = 0;  ///< the clamp's upper bound, from the model as it was loaded
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 
+/// One tensor of the state, where it lies in memory.
+template <class T>
+struct StateTensor {
+  std::string name;
+  Shape shape;
+  T* data;
+};
+
+/// The tensors of a model and of what has a visit_state(): optimiser, average.
+template <class T, class Model, class... Parts>
+std::vector<StateTensor<T>> state_tensors(Model& model, Parts&... parts) {
+  std::vector<StateTensor<T>> tensors;
+  model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+    tensors.push_back({std::string(name), parameter.shape, parameter.value.data()});
+  });
+  const auto add = [&](const std::string& name, const Shape& shape, TensorView<T, 1> values) {
+    tensors.push_back({name, shape, values.data()});
+  };
+  (parts.visit_state(add), ...);
+  return tensors;
+}
+
 namespace detail {
 
-inline constexpr const char* state_format = "couplet training state 1";
+inline constexpr const char* state_format = "couplet training state 2";
 
 inline std::string progress_json(const Progress& progress) {
   io::JsonWriter json(0);
   json.begin_object();
-  json.key("step").value(progress.step).key("epoch").value(progress.epoch).key("batch").value(progress.batch);
+  json.key("step").value(progress.step).key("skipped").value(progress.skipped);
+  json.key("skipped_in_row").value(progress.skipped_in_row);
+  json.key("epoch").value(progress.epoch).key("batch").value(progress.batch);
   json.key("best_score").value(progress.best_score).key("best_step").value(progress.best_step);
   json.key("logit_scale_limit").value(progress.logit_scale_limit).end_object();
   return json.str();
@@ -44,6 +73,8 @@ inline Progress parse_progress(const std::string& text, const std::string& path)
   constexpr std::int64_t most = std::int64_t{1} << 53;
   Progress progress;
   progress.step = field.at("step").integer(0, most);
+  progress.skipped = field.at("skipped").integer(0, progress.step);
+  progress.skipped_in_row = field.at("skipped_in_row").integer(0, progress.skipped);
   progress.epoch = field.at("epoch").integer(0, most);
   progress.batch = field.at("batch").integer(0, most);
   progress.best_score = field.at("best_score").number(-1, 100);
@@ -52,56 +83,77 @@ inline Progress parse_progress(const std::string& text, const std::string& path)
   return progress;
 }
 
-/// Calls f(name, shape, data) for every tensor of the state, in a fixed order.
-template <class T, class F>
-void visit_state(Clip<T>& model, optim::AdamW<T>& optimizer, F&& f) {
-  model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-    f(std::string(name), parameter.shape, parameter.value.data());
+inline std::uint32_t text_crc32(const std::string& text, std::uint32_t crc = 0) {
+  return image::crc32({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, crc);
+}
+
+/// "crc32:89abcdef" over `words` and over name, shape and CRC-32 of each tensor's bytes. Guards against damage, not
+/// against forgery. Tensors are read in parallel: a state is as large as the disk is slow.
+template <class T>
+std::string state_checksum(const std::vector<StateTensor<T>>& tensors, const std::string& words) {
+  std::vector<std::uint32_t> parts(tensors.size());
+  parallel_for(static_cast<Index>(tensors.size()), [&](Index i) {
+    const StateTensor<T>& tensor = tensors[static_cast<std::size_t>(i)];
+    const auto bytes = static_cast<std::size_t>(tensor.shape.size()) * sizeof(T);
+    parts[static_cast<std::size_t>(i)] = image::crc32({reinterpret_cast<const std::uint8_t*>(tensor.data), bytes});
   });
-  optimizer.visit_state(
-      [&](const std::string& name, const Shape& shape, TensorView<T, 1> values) { f(name, shape, values.data()); });
+  std::uint32_t crc = text_crc32(words);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    crc = text_crc32(tensors[i].name + ' ' + to_string(tensors[i].shape) + ' ' + std::to_string(parts[i]) + '\n', crc);
+  }
+  char text[16];
+  std::snprintf(text, sizeof text, "crc32:%08x", static_cast<unsigned>(crc));
+  return text;
 }
 
 template <class T>
 constexpr checkpoint::DType state_dtype = std::is_same_v<T, double> ? checkpoint::DType::f64 : checkpoint::DType::f32;
 
+inline const std::string& state_metadata(const checkpoint::SafetensorsFile& file, const char* key) {
+  const std::string* found = file.find_metadata(key);
+  if (found == nullptr) {
+    throw file_error(file.path(), std::string("not a training state: no \"") + key + "\" in its metadata");
+  }
+  return *found;
+}
+
 }  // namespace detail
 
 /// `fingerprint` describes the run (options, data, model); a state is only resumed by a run with the same one.
 template <class T>
-void save_training_state(const std::string& path, Clip<T>& model, optim::AdamW<T>& optimizer, const Progress& progress,
+void save_training_state(const std::string& path, const std::vector<StateTensor<T>>& tensors, const Progress& progress,
                          const std::string& fingerprint) {
   std::vector<checkpoint::TensorRecord> records;
-  detail::visit_state(model, optimizer, [&](const std::string& name, const Shape& shape, T* data) {
-    records.push_back(checkpoint::tensor_record(name, detail::state_dtype<T>,
-                                                std::vector<std::int64_t>(shape.begin(), shape.end()), data));
-  });
-  checkpoint::save_safetensors(
-      path, records,
-      {{"format", detail::state_format}, {"progress", detail::progress_json(progress)}, {"run", fingerprint}});
+  for (const StateTensor<T>& tensor : tensors) {
+    records.push_back(checkpoint::tensor_record(tensor.name, detail::state_dtype<T>,
+                                                std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end()),
+                                                static_cast<const T*>(tensor.data)));
+  }
+  const std::string progress_text = detail::progress_json(progress);
+  checkpoint::save_safetensors(path, records,
+                               {{"format", detail::state_format},
+                                {"progress", progress_text},
+                                {"run", fingerprint},
+                                {"checksum", detail::state_checksum(tensors, progress_text + fingerprint)}});
 }
 
-/// Puts model and optimiser into the state of the file and prepares the model. file_error: not a training state, of
-/// another run, or of another model.
+/// Reads the tensors of the file to where `tensors` lie. file_error: not a training state, of another run, of another
+/// model, or damaged.
 template <class T>
-Progress load_training_state(const std::string& path, Clip<T>& model, optim::AdamW<T>& optimizer,
+Progress load_training_state(const std::string& path, const std::vector<StateTensor<T>>& tensors,
                              const std::string& fingerprint) {
   const checkpoint::SafetensorsFile file(path);
-  const auto metadata = [&](const char* key) -> const std::string& {
-    const std::string* found = file.find_metadata(key);
-    if (found == nullptr)
-      throw file_error(path, std::string("not a training state: no \"") + key + "\" in its metadata");
-    return *found;
-  };
-  if (metadata("format") != detail::state_format) throw file_error(path, "a training state of another version");
-  if (metadata("run") != fingerprint) {
-    throw file_error(path, "belongs to a run with other options\n  saved: " + printable(metadata("run"), 2000) +
+  if (detail::state_metadata(file, "format") != detail::state_format) {
+    throw file_error(path, "a training state of another version");
+  }
+  const std::string& run = detail::state_metadata(file, "run");
+  if (run != fingerprint) {
+    throw file_error(path, "belongs to a run with other options\n  saved: " + printable(run, 2000) +
                                "\n  now:   " + printable(fingerprint, 2000));
   }
-  const Progress progress = detail::parse_progress(metadata("progress"), path);
-  std::size_t expected = 0;
-  detail::visit_state(model, optimizer, [&](const std::string& name, const Shape& shape, T* data) {
-    ++expected;
+  const std::string& progress_text = detail::state_metadata(file, "progress");
+  const Progress progress = detail::parse_progress(progress_text, path);
+  for (const auto& [name, shape, data] : tensors) {
     const checkpoint::TensorInfo* found = file.find(name);
     if (found == nullptr) throw file_error(path, "tensor " + name + ": expected " + to_string(shape) + ", missing");
     if (found->shape != std::vector<std::int64_t>(shape.begin(), shape.end())) {
@@ -109,13 +161,16 @@ Progress load_training_state(const std::string& path, Clip<T>& model, optim::Ada
                                  checkpoint::shape_text(found->shape));
     }
     file.read(*found, data, found->count());
-  });
-  if (expected != file.tensors().size()) {
-    throw file_error(
-        path, "holds " + std::to_string(file.tensors().size()) + " tensors, expected " + std::to_string(expected));
   }
-  optimizer.set_steps(progress.step);
-  model.prepare();
+  if (tensors.size() != file.tensors().size()) {
+    throw file_error(path, "holds " + std::to_string(file.tensors().size()) + " tensors, expected " +
+                               std::to_string(tensors.size()));
+  }
+  const std::string checksum = detail::state_checksum(tensors, progress_text + run);
+  const std::string& expected = detail::state_metadata(file, "checksum");
+  if (checksum != expected) {
+    throw file_error(path, "damaged: expected the checksum " + printable(expected) + ", found " + checksum);
+  }
   return progress;
 }
 
