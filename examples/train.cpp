@@ -46,7 +46,7 @@ int run(program::TrainOptions& o, const CLI::App& app) {
   const auto data = program::open_data(o.data, o.run.seed + 1, image_size);
   const auto val_data = o.val_data.empty() ? nullptr : program::open_data(o.val_data, o.run.seed + 1000, image_size);
   Pretrained<float> bundle = o.start(*data);
-  o.run.options_json = program::TrainOptions::resolved(app);
+  o.run.options_json = o.resolved(app);
   std::cout << bundle.describe() << '\n'
             << data->size() << " samples, " << nn::count_parameters(bundle.model) << " parameters, "
             << available_threads() << " threads, kernels: " << simd::to_string(simd::active_level()) << std::endl;

@@ -1,6 +1,7 @@
 #pragma once
 /// The command line of `train`: its own names, and open_clip's spellings beside them.
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "couplet/train/options_file.hpp"
@@ -105,29 +106,19 @@ struct TrainOptions {
   }
 
   /// Every option that makes the run what it is, as it was resolved: what OUT/options.json holds. After start().
-  [[nodiscard]] static std::string resolved(const CLI::App& app) {
+  [[nodiscard]] std::string resolved(const CLI::App& app) const {
     using couplet::train::OptionValue;
     static const std::set<std::string> left_out{"help", "config", "resume", "stop-after", "threads"};
+    const std::map<std::string, std::string> settled{{"loss", loss}, {"beta2", format("%.17g", run.beta2)}};
     std::vector<OptionValue> values;
     std::vector<const CLI::App*> groups{&app};
     for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) groups.push_back(group);
     for (const CLI::App* group : groups) {
       for (const CLI::Option* option : group->get_options()) {
-        OptionValue value{.name = option->get_lnames().front()};
+        OptionValue value = as_given(*option);
         if (left_out.count(value.name) != 0) continue;
-        value.values = option->results();
-        const std::string type = option->get_type_name();
-        if (option->get_expected_max() == 0) {
-          value.kind = OptionValue::Kind::flag;
-          value.values = {option->count() > 0 ? "true" : "false"};
-        } else if (option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) {
-          value.kind = OptionValue::Kind::list;
-        } else {
-          if (type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT")) {
-            value.kind = OptionValue::Kind::number;
-          }
-          if (value.values.empty() && !option->get_default_str().empty()) value.values = {option->get_default_str()};
-        }
+        const auto found = settled.find(value.name);
+        if (found != settled.end()) value.values = {found->second};
         values.push_back(std::move(value));
       }
     }
@@ -160,6 +151,27 @@ struct TrainOptions {
 
  private:
   CLI::Option* beta2 = nullptr;
+
+  /// An option as the command line gave it, or its default.
+  static couplet::train::OptionValue as_given(const CLI::Option& option) {
+    using couplet::train::OptionValue;
+    OptionValue value{.name = option.get_lnames().front(), .values = option.results()};
+    const std::string type = option.get_type_name();
+    if (option.get_expected_max() == 0) {
+      value.kind = OptionValue::Kind::flag;
+      value.values = {option.count() > 0 ? "true" : "false"};
+      return value;
+    }
+    if (option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) {
+      value.kind = OptionValue::Kind::list;
+      return value;
+    }
+    if (type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT")) {
+      value.kind = OptionValue::Kind::number;
+    }
+    if (value.values.empty() && !option.get_default_str().empty()) value.values = {option.get_default_str()};
+    return value;
+  }
 
   [[nodiscard]] couplet::ClipConfig config() const {
     return model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
