@@ -18,6 +18,10 @@ class Report final : public train::RunObserver {
   void on_start(const train::RunStatus& status) override {
     if (status.step > 0) std::cout << "resumed after step " << status.step << " of " << status.total_steps << '\n';
   }
+  void on_features(Index done, Index total) override {
+    features_.show(done, total, "of the locked image tower");
+    if (done == total) features_.clear();
+  }
   void on_step(const train::StepReport& step, const train::RunStatus& status) override {
     bar_.show(status.step, status.total_steps,
               program::format("loss %.4f  %.0f pairs/s  data wait %.0f %%  left ", step.loss, status.pairs_per_second,
@@ -36,6 +40,7 @@ class Report final : public train::RunObserver {
   bool stop_requested() override { return interrupted != 0; }
 
  private:
+  program::ProgressBar features_{"features"};
   program::ProgressBar bar_{"training"};
   double loss_ = 0;
 };

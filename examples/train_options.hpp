@@ -77,6 +77,13 @@ struct TrainOptions {
     optimisation->add_option("--grad-clip-norm", run.grad_clip_norm, "largest norm of the gradient (0: any)")
         ->check(CLI::NonNegativeNumber);
     optimisation->add_flag("--lock-image", run.lock_image, "freeze the image tower (LiT)");
+    optimisation
+        ->add_option("--lock-image-unlocked-groups", run.lock_image_unlocked_groups,
+                     "last groups of a locked image tower that learn all the same: projection, last block, ...")
+        ->check(CLI::NonNegativeNumber);
+    optimisation->add_option("--cache-features", run.cache_features,
+                             "file for the features of a locked image tower, computed once and used in every epoch and "
+                             "by later runs");
     optimisation->add_flag("--lock-text", run.lock_text, "freeze the text tower");
     optimisation->add_option("--seed", run.seed);
 

@@ -147,6 +147,56 @@ TEST(TrainingRun, NamesUnreadableSamplesOnceInTheLogUpToALimit) {
   EXPECT_THROW((void)TrainingRun(bundle, damaged, nullptr, o).run(silent), file_error);
 }
 
+/// With and without the cache, unreadable pictures included; and stopped, resumed, from the file of an earlier run.
+TEST(TrainingRun, CachedFeaturesOfALockedTowerChangeNoBit) {
+  const test::TemporaryDirectory folder;
+  const auto damaged = std::make_shared<Damaged>();
+  const auto run_to = [&](const char* out, const std::string& cache, std::int64_t stop_after) {
+    RunOptions o = options(folder.path(out));
+    o.crop_scale = 1;
+    o.lock_image = true;
+    o.cache_features = cache;
+    o.stop_after = stop_after;
+    o.resume = true;
+    Pretrained<float> bundle = test::small_bundle();
+    train::RunObserver silent;
+    return TrainingRun(bundle, damaged, nullptr, o).run(silent);
+  };
+  const std::string cache = folder.path("features.safetensors");
+  EXPECT_EQ(run_to("plain", "", 0).unreadable.size(), 4U);
+  EXPECT_EQ(run_to("cached", cache, 0).unreadable.size(), 4U);
+  (void)run_to("resumed", cache, 5);
+  (void)run_to("resumed", cache, 0);
+  EXPECT_TRUE(weights(folder.path("plain")) == weights(folder.path("cached")));
+  EXPECT_TRUE(weights(folder.path("plain")) == weights(folder.path("resumed")));
+}
+
+TEST(TrainingRun, CachedFeaturesNeedALockedTowerAndTheSamePictures) {
+  Pretrained<float> bundle = test::small_bundle();
+  RunOptions o = options("unused");
+  o.crop_scale = 1;
+  o.cache_features = "unused.safetensors";
+  const auto make = [&] { TrainingRun(bundle, scenes(1, 36), nullptr, o); };
+  EXPECT_THROW(make(), std::invalid_argument);
+  o.lock_image = true;
+  EXPECT_NO_THROW(make());
+  o.lock_image_unlocked_groups = 1;
+  EXPECT_THROW(make(), std::invalid_argument);
+  o.lock_image_unlocked_groups = 0;
+  o.crop_scale = 0.9;
+  EXPECT_THROW(make(), std::invalid_argument);
+  o.crop_scale = 1;
+  o.flip = true;
+  EXPECT_THROW(make(), std::invalid_argument);
+}
+
+TEST(TrainingRun, ResumesWithTheSameBitsWithUnlockedGroups) {
+  expect_resumed_run_is_the_same([](RunOptions& o) {
+    o.lock_image = true;
+    o.lock_image_unlocked_groups = 2;
+  });
+}
+
 TEST(TrainingRun, SavesEverySoManySteps) {
   const test::TemporaryDirectory folder;
   struct Watch final : train::RunObserver {

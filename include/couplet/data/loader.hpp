@@ -47,6 +47,8 @@ struct LoaderOptions {
   int prefetch = 2;
   /// Memory for decoded pictures, in bytes: later epochs then decode nothing.
   std::size_t cache_images = 0;
+  /// Off: texts alone, for pictures that are known by their features. Batch::images is (B, 0, 0, 0).
+  bool pictures = true;
   /// Samples without a caption count as unreadable.
   bool require_captions = true;
   /// More unreadable samples than these end the run. Each is replaced by a sample from later in the epoch.
@@ -152,7 +154,7 @@ class Loader {
     at_least("workers", options_.workers, 0);
     at_least("prefetch", options_.prefetch, 1);
     at_least("max_unreadable", options_.max_unreadable, 0);
-    if (!preprocess_.render || preprocess_.height < 1 || preprocess_.width < 1) {
+    if (options_.pictures && (!preprocess_.render || preprocess_.height < 1 || preprocess_.width < 1)) {
       fail("Loader", "expected a preprocess with a function and a size");
     }
     if (batches_per_epoch() < 1) {
@@ -235,7 +237,11 @@ class Loader {
       const Index count = std::min(options_.batch_size, dataset_->size() - first);
       const auto size = static_cast<std::size_t>(count);
       Batch& batch = pending.batch;
-      batch.images.resize({count, 3, preprocess_.height, preprocess_.width});
+      if (options_.pictures) {
+        batch.images.resize({count, 3, preprocess_.height, preprocess_.width});
+      } else {
+        batch.images.resize({count, 0, 0, 0});
+      }
       batch.texts.resize(size);
       batch.keys.resize(size);
       batch.labels.resize(size);
@@ -281,6 +287,7 @@ class Loader {
     const auto cached = cache_.find(index);
     Sample sample = cached ? dataset_->annotation(index) : dataset_->sample(index);
     if (options_.require_captions && sample.captions.empty()) throw file_error(sample.source, "has no caption");
+    if (!options_.pictures) return sample;
     if (cached) {
       sample.image = *cached;
     } else {
@@ -294,7 +301,7 @@ class Loader {
   void render(Sample& sample, Index index, Batch& batch, Index at) const {
     const auto place = static_cast<std::size_t>(at);
     const std::uint64_t epoch = batch.position.epoch;
-    preprocess_.render(sample, epoch, index, batch.images[at].data());
+    if (options_.pictures) preprocess_.render(sample, epoch, index, batch.images[at].data());
     std::size_t caption = 0;
     if (options_.shuffle && sample.captions.size() > 1) {
       Random random = keyed_random(options_.seed, epoch, static_cast<std::uint64_t>(index), Purpose::caption);

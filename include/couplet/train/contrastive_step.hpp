@@ -37,15 +37,23 @@ class ContrastiveStep {
       fail("train", "pixels " + to_string(pixels.shape()) + ", ids " + to_string(ids.shape()));
     }
     const bool train_visual = nn::any_trainable(model.visual);
-    const bool train_text = nn::any_trainable(model.text);
     image_.resize(ids.extent(0), model.embed_dim());
-    text_.resize(ids.extent(0), model.embed_dim());
     forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
-    forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
-    const T loss = loss_backward(model);
+    const T loss = text_and_loss(model, ids);
     if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
-    if (train_text) backward(model.text, ids, text_, saved_text_);
     return loss;
+  }
+
+  /// The same with what a frozen image tower gave for the pictures before. features: (B, E), before l2 normalisation.
+  T forward_backward_features(Clip<T>& model, TensorView<const T, 2> features, TensorView<const std::int64_t, 2> ids) {
+    if (features.extent(0) != ids.extent(0) || features.extent(1) != model.embed_dim()) {
+      fail("train", "features " + to_string(features.shape()) + ", ids " + to_string(ids.shape()));
+    }
+    if (nn::any_trainable(model.visual)) fail("train", "features stand for an image tower that is not frozen");
+    image_.resize(ids.extent(0), model.embed_dim());
+    copy(features, image_.features.view());
+    image_.normalize();
+    return text_and_loss(model, ids);
   }
 
   /// (B, E), unit length, of the last step.
@@ -104,6 +112,16 @@ class ContrastiveStep {
       }
       tower.backward(dfeatures.slice(begin, end), workspace_, saved);
     }
+  }
+
+  /// The text tower, the loss, and the text tower backwards; d(image features) is there afterwards.
+  T text_and_loss(Clip<T>& model, TensorView<const std::int64_t, 2> ids) {
+    const bool train_text = nn::any_trainable(model.text);
+    text_.resize(ids.extent(0), model.embed_dim());
+    forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
+    const T loss = loss_backward(model);
+    if (train_text) backward(model.text, ids, text_, saved_text_);
+    return loss;
   }
 
   T loss_backward(Clip<T>& model) {

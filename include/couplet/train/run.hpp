@@ -18,6 +18,8 @@
 #include "couplet/data/loader.hpp"
 #include "couplet/nn/init.hpp"
 #include "couplet/pretrained/pretrained.hpp"
+#include "couplet/train/image_features.hpp"
+#include "couplet/train/lock_tower.hpp"
 #include "couplet/train/run_options.hpp"
 #include "couplet/train/run_record.hpp"
 
@@ -28,6 +30,8 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void on_start(const RunStatus&) {}
+  /// While the features of a frozen image tower are computed, before the first step.
+  virtual void on_features(Index, Index) {}
   virtual void on_step(const StepReport&, const RunStatus&) {}
   virtual void on_evaluation(const Evaluation&, const RunStatus&) {}
   /// A true answer saves and ends the run after the current step.
@@ -51,7 +55,10 @@ class TrainingRun {
       : bundle_(bundle), train_data_(std::move(train_data)), val_data_(std::move(val_data)), options_(options) {
     if (!bundle.tokenizer) fail("train", "the model has no tokenizer");
     if (options.batch_size < 1) fail("train", "batch_size must be at least 1");
-    if (options.lock_image && options.lock_text) fail("train", "both towers are locked: there is nothing to train");
+    if (options.lock_image && options.lock_image_unlocked_groups == 0 && options.lock_text) {
+      fail("train", "both towers are locked: there is nothing to train");
+    }
+    check_features_option();
     batches_per_epoch_ = train_data_->size() / options.batch_size;
     if (batches_per_epoch_ < 1) {
       fail("train", "the data set has " + std::to_string(train_data_->size()) + " samples, fewer than one batch of " +
@@ -62,8 +69,7 @@ class TrainingRun {
   }
 
   RunResult run(RunObserver& observer) {
-    nn::set_trainable(bundle_.model.visual, !options_.lock_image);
-    nn::set_trainable(bundle_.model.text, !options_.lock_text);
+    lock_towers();
     Trainer<float> trainer(bundle_.model, trainer_options());
     const std::string run_line = fingerprint(options_, describe_data(), describe_model());
     std::filesystem::create_directories(checkpoint_directory());
@@ -78,7 +84,8 @@ class TrainingRun {
     Progress& progress = trainer.progress;
     const data::LoaderPosition start{static_cast<std::uint64_t>(progress.epoch),
                                      static_cast<std::uint64_t>(progress.batch)};
-    data::Loader loader(train_data_, preprocess(), loader_options(), start);
+    if (!prepare_features(observer)) return {.step = progress.step, .best_score = progress.best_score};
+    data::Loader loader(loader_data(), preprocess(), loader_options(), start);
     RunResult result{.best_score = progress.best_score};
     begin_clock(progress.step);
     observer.on_start(status(progress));
@@ -117,6 +124,44 @@ class TrainingRun {
   using Clock = std::chrono::steady_clock;
   static constexpr std::int64_t max_skipped_in_row = 10;
   static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+  void check_features_option() const {
+    if (options_.cache_features.empty()) return;
+    if (!options_.lock_image || options_.lock_image_unlocked_groups > 0) {
+      fail("train", "cached image features need a locked image tower without unlocked groups");
+    }
+    if (options_.crop_scale < 1 || options_.flip) {
+      fail("train", "cached image features need the same picture in every epoch: no random crops, no flips");
+    }
+  }
+
+  void lock_towers() {
+    if (options_.lock_image) {
+      lock_image_tower(bundle_.model.visual, options_.lock_image_unlocked_groups);
+    } else {
+      nn::set_trainable(bundle_.model.visual, true);
+    }
+    nn::set_trainable(bundle_.model.text, !options_.lock_text);
+  }
+
+  /// Cached features, where they are asked for; false when the observer wants to stop before they are complete.
+  bool prepare_features(RunObserver& observer) {
+    if (options_.cache_features.empty()) return true;
+    struct Stopped {};
+    try {
+      features_ = cached_image_features(options_.cache_features, bundle_, *train_data_, [&](Index done, Index total) {
+        observer.on_features(done, total);
+        if (observer.stop_requested()) throw Stopped();
+      });
+    } catch (const Stopped&) {
+      return false;
+    }
+    return true;
+  }
+  [[nodiscard]] std::shared_ptr<const data::Dataset> loader_data() const {
+    if (!features_) return train_data_;
+    return std::make_shared<WithoutPictures>(train_data_, *features_);
+  }
 
   [[nodiscard]] std::string checkpoint_directory() const { return options_.out + "/checkpoints"; }
   [[nodiscard]] std::string last_checkpoint() const { return checkpoint_directory() + "/last.safetensors"; }
@@ -157,14 +202,21 @@ class TrainingRun {
     o.workers = options_.workers;
     o.cache_images = options_.cache_images;
     o.max_unreadable = options_.max_unreadable;
+    o.pictures = !features_;
     return o;
   }
 
-  StepReport train_on(Trainer<float>& trainer, const data::Batch& batch) const {
+  StepReport train_on(Trainer<float>& trainer, const data::Batch& batch) {
     const tokenizers::TokenBatch tokens = (*bundle_.tokenizer)(batch.texts);
     const TensorView<const std::int64_t, 2> ids(
         tokens.ids.data(), {static_cast<Index>(batch.texts.size()), static_cast<Index>(tokens.context_length)});
-    return trainer.step(batch.images, ids);
+    if (!features_) return trainer.step(batch.images, ids);
+    batch_features_.resize({batch.size(), bundle_.embed_dim()});
+    for (Index i = 0; i < batch.size(); ++i) {
+      const Index sample = batch.indices[static_cast<std::size_t>(i)];
+      copy(std::as_const(features_->features).view()[sample], batch_features_.view()[i]);
+    }
+    return trainer.step_features(batch_features_, ids);
   }
 
   [[noreturn]] static void fail_not_finite(const StepReport& report, const data::Batch& batch) {
@@ -245,6 +297,8 @@ class TrainingRun {
   Pretrained<float>& bundle_;
   std::shared_ptr<const data::Dataset> train_data_, val_data_;
   RunOptions options_;
+  std::optional<ImageFeatures> features_;  // of train_data_, where they are cached
+  Tensor<float, 2> batch_features_;
   std::int64_t batches_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;
   Clock::time_point started_;

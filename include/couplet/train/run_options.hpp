@@ -38,6 +38,7 @@ struct RunOptions {
   double crop_scale = 1.0;  ///< RandomResizedCrop takes at least this share of the area; 1: no random crop
   bool flip = false;        ///< mirror every other picture; refused by data sets whose captions say left and right
   bool lock_image = false;
+  Index lock_image_unlocked_groups = 0;  ///< the last groups of a locked image tower that learn all the same
   bool lock_text = false;
 
   // What follows changes how a run is carried out, not what it computes.
@@ -50,6 +51,7 @@ struct RunOptions {
   std::int64_t save_steps = 0;              ///< and every so many steps; 0: at ends of epochs only
   Index max_unreadable = 1000;              ///< more samples that cannot be used end the run
   std::string options_json = {};            ///< written to out/options.json: how a program would repeat the run
+  std::string cache_features = {};          ///< file for the features of a locked image tower; empty: none are kept
   int workers = 1;
   std::size_t cache_images = std::size_t{256} << 20;  ///< bytes of decoded pictures kept in memory
 };
@@ -81,7 +83,9 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
   json.key("wd").value(o.wd).key("beta1").value(o.beta1).key("beta2").value(o.beta2).key("eps").value(o.eps);
   json.key("grad_clip_norm").value(o.grad_clip_norm).key("seed").value(o.seed);
   json.key("crop_scale").value(o.crop_scale).key("flip").value(o.flip);
-  json.key("lock_image").value(o.lock_image).key("lock_text").value(o.lock_text);
+  json.key("lock_image").value(o.lock_image);
+  json.key("lock_image_unlocked_groups").value(o.lock_image_unlocked_groups);
+  json.key("lock_text").value(o.lock_text);
   json.key("data").value(data).key("model").value(model).end_object();
   return json.str();
 }

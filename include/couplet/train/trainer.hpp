@@ -64,25 +64,13 @@ class Trainer {
   /// One optimiser step on B pairs. When the loss or a gradient is not finite, parameters and optimiser stay as they
   /// are; the report and `progress` say so.
   StepReport step(TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
-    std::visit([](auto& optimizer) { optimizer.zero_grad(); }, optimizer_);
-    const T loss = step_.forward_backward(model_, pixels, ids);
-    const optim::GradientNorm norm = optim::gradient_norm(model_, workspace_);
-    StepReport report{.step = progress.step + 1,
-                      .loss = static_cast<double>(loss),
-                      .grad_norm = norm.norm,
-                      .learning_rate = options_.schedule.at(progress.step)};
-    if (optim::is_finite(&loss) && norm.finite()) {
-      update(report.learning_rate, norm.norm);
-      progress.skipped_in_row = 0;
-    } else {
-      report.skipped = norm.finite() ? "the loss is not finite" : norm.message();
-      ++progress.skipped;
-      ++progress.skipped_in_row;
-    }
-    ++progress.step;
-    report.logit_scale = static_cast<double>(model_.log_scale());
-    report.logit_bias = static_cast<double>(model_.bias());
-    return report;
+    zero_grad();
+    return finish(step_.forward_backward(model_, pixels, ids));
+  }
+  /// The same with the features that a frozen image tower gave for the pictures before. features: (B, E).
+  StepReport step_features(TensorView<const T, 2> features, TensorView<const std::int64_t, 2> ids) {
+    zero_grad();
+    return finish(step_.forward_backward_features(model_, features, ids));
   }
 
   /// Calls f() while the model holds the averaged weights, if there is an average; otherwise with the weights as they
@@ -130,6 +118,31 @@ class Trainer {
       return AnyOptimizer(std::in_place_type<optim::Lion<T>>, model, *lion);
     }
     return AnyOptimizer(std::in_place_type<optim::AdamW<T>>, model, std::get<optim::AdamWOptions>(options.optimizer));
+  }
+
+  void zero_grad() {
+    std::visit([](auto& optimizer) { optimizer.zero_grad(); }, optimizer_);
+  }
+
+  /// What follows the gradients.
+  StepReport finish(T loss) {
+    const optim::GradientNorm norm = optim::gradient_norm(model_, workspace_);
+    StepReport report{.step = progress.step + 1,
+                      .loss = static_cast<double>(loss),
+                      .grad_norm = norm.norm,
+                      .learning_rate = options_.schedule.at(progress.step)};
+    if (optim::is_finite(&loss) && norm.finite()) {
+      update(report.learning_rate, norm.norm);
+      progress.skipped_in_row = 0;
+    } else {
+      report.skipped = norm.finite() ? "the loss is not finite" : norm.message();
+      ++progress.skipped;
+      ++progress.skipped_in_row;
+    }
+    ++progress.step;
+    report.logit_scale = static_cast<double>(model_.log_scale());
+    report.logit_bias = static_cast<double>(model_.bias());
+    return report;
   }
 
   void update(double learning_rate, double norm) {

@@ -46,7 +46,7 @@ std::vector<StateTensor<T>> state_tensors(Model& model, Parts&... parts) {
   model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
     tensors.push_back({std::string(name), parameter.shape, parameter.value.data()});
   });
-  const auto add = [&](const std::string& name, const Shape& shape, TensorView<T, 1> values) {
+  [[maybe_unused]] const auto add = [&](const std::string& name, const Shape& shape, TensorView<T, 1> values) {
     tensors.push_back({name, shape, values.data()});
   };
   (parts.visit_state(add), ...);
