@@ -22,12 +22,21 @@ class Report final : public train::RunObserver {
     features_.show(done, total, "of the locked image tower");
     if (done == total) features_.clear();
   }
+  void on_note(const std::string& text) override {
+    bar_.clear();
+    std::cout << "note: " << text << std::endl;
+  }
   void on_step(const train::StepReport& step, const train::RunStatus& status) override {
     bar_.show(status.step, status.total_steps,
               program::format("loss %.4f  %.0f pairs/s  data wait %.0f %%  left ", step.loss, status.pairs_per_second,
                               100 * status.data_wait) +
                   program::clock_text(status.seconds_left));
-    loss_ = step.loss;
+    if (step.skipped.empty()) {
+      loss_ = step.loss;
+    } else {
+      bar_.clear();
+      std::cerr << "step " << step.step << " skipped: " << step.skipped << std::endl;
+    }
   }
   void on_evaluation(const train::Evaluation& e, const train::RunStatus& status) override {
     bar_.clear();

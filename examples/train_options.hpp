@@ -13,7 +13,7 @@ struct TrainOptions {
   Common common;
   couplet::train::RunOptions run;
   std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine",
-                                     opt = "adamw";
+                                     opt = "adamw", report_to = "none";
   std::size_t vocab_size = 0;
   couplet::Index accum_freq = 1;
   std::size_t cache_mebibytes = 256;
@@ -101,6 +101,8 @@ struct TrainOptions {
         ->take_all()
         ->allow_extra_args(false);
     running->add_option("--templates-file", templates_file, "file with one template per line");
+    running->add_option("--report-to", report_to, "tensorboard: event files in OUT/tensorboard")
+        ->check(CLI::IsMember({"none", "tensorboard"}));
     running->add_flag("--resume", run.resume, "go on from the last checkpoint in --out");
     running->add_option("--stop-after", run.stop_after, "stop after this step, to be resumed")
         ->check(CLI::PositiveNumber);
@@ -151,6 +153,7 @@ struct TrainOptions {
       throw std::invalid_argument("--micro-batch and --accum-freq say the same: give one of them");
     }
     if (accum_freq > 1) run.micro_batch = (run.batch_size + accum_freq - 1) / accum_freq;
+    run.tensorboard = report_to == "tensorboard";
     run.cache_images = cache_mebibytes << 20U;
     if (!templates_file.empty()) run.templates = read_lines(templates_file);
     return model.empty() ? from_scratch(dataset) : common.load(model);

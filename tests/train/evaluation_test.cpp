@@ -49,6 +49,7 @@ TEST(Evaluate, CountsImagesTextsAndLabels) {
   const Pretrained<float> clip = test::small_bundle();
   train::EvaluationOptions options;
   options.class_names = {"red circle", "blue square"};
+  options.samples = 5;  // more than there are pictures
   const train::Evaluation e = train::evaluate(clip, Mixed(), options);
   EXPECT_EQ(e.images, 2);
   EXPECT_EQ(e.texts, 4);
@@ -57,6 +58,13 @@ TEST(Evaluate, CountsImagesTextsAndLabels) {
   EXPECT_EQ(e.top5, 100.0);
   EXPECT_EQ(e.image_to_text.at_5, 100.0);
   EXPECT_EQ(e.unreadable.size(), 1U);
+  ASSERT_EQ(e.samples.size(), 2U);
+  EXPECT_EQ(e.samples[1].index, 2);
+  EXPECT_EQ(e.samples[1].caption, "a red circle number 2");
+  ASSERT_EQ(e.samples[1].found.size(), 3U);
+  EXPECT_GE(e.samples[1].found[0].second, e.samples[1].found[1].second);
+  EXPECT_GE(e.samples[1].found[1].second, e.samples[1].found[2].second);
+  EXPECT_LE(e.samples[1].found[0].second, 1.0001);
 }
 
 TEST(Evaluate, ScenesHaveClassNamesAndJsonNamesItsFigures) {

@@ -1,8 +1,10 @@
 #pragma once
 /// How good a model is on captioned or labelled images: retrieval both ways, and zero-shot accuracy where the data has
 /// labels and the names of its classes are known.
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "couplet/eval/classification.hpp"
@@ -18,6 +20,13 @@ struct Recalls {
   double at_1 = 0, at_5 = 0, at_10 = 0;
 };
 
+/// A picture, its first caption, and the captions of the data set nearest to it.
+struct RetrievalSample {
+  Index index = 0;  ///< of the sample in the data set
+  std::string caption;
+  std::vector<std::pair<std::string, double>> found;  ///< captions and cosines, the nearest first; each caption once
+};
+
 struct Evaluation {
   Index images = 0;
   Index texts = 0;
@@ -26,6 +35,7 @@ struct Evaluation {
   Index classes = 0;
   double top1 = 0, top5 = 0;  ///< percent
   std::vector<data::UnreadableSample> unreadable = {};
+  std::vector<RetrievalSample> samples = {};
 
   /// The mean of R@1 both ways: what "best" means for checkpoints.
   [[nodiscard]] double score() const { return (image_to_text.at_1 + text_to_image.at_1) / 2; }
@@ -34,6 +44,7 @@ struct Evaluation {
 struct EvaluationOptions {
   std::vector<std::string> class_names = {};  ///< empty: those of the data set
   std::vector<std::string> templates = {};    ///< empty: eval::default_templates()
+  Index samples = 0;                          ///< pictures, spread over the data set, to show what they retrieve
   std::function<void(Index done, Index total)> on_progress = [](Index, Index) {};
 };
 
@@ -43,8 +54,30 @@ inline Recalls percent(const eval::RetrievalMetrics& metrics) {
   return {100 * metrics.recall_at_1, 100 * metrics.recall_at_5, 100 * metrics.recall_at_10};
 }
 
+/// The captions nearest to row `image`, each once.
+inline std::vector<std::pair<std::string, double>> nearest_captions(TensorView<const float, 1> image,
+                                                                    const Tensor<float, 2>& texts,
+                                                                    const std::vector<std::string>& captions,
+                                                                    std::size_t count) {
+  std::vector<std::pair<double, Index>> scores;
+  for (Index t = 0; t < texts.extent(0); ++t) {
+    double cosine = 0;
+    for (Index c = 0; c < image.size(); ++c) cosine += static_cast<double>(image[c]) * static_cast<double>(texts(t, c));
+    scores.emplace_back(-cosine, t);
+  }
+  std::sort(scores.begin(), scores.end());
+  std::vector<std::pair<std::string, double>> found;
+  for (const auto& [negative, t] : scores) {
+    const std::string& caption = captions[static_cast<std::size_t>(t)];
+    const auto same = [&](const auto& each) { return each.first == caption; };
+    if (std::none_of(found.begin(), found.end(), same)) found.emplace_back(caption, -negative);
+    if (found.size() == count) break;
+  }
+  return found;
+}
+
 inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Dataset& dataset,
-                               const ImageEmbeddings& images, Evaluation& result) {
+                               const ImageEmbeddings& images, Index samples, Evaluation& result) {
   std::vector<std::string> captions;
   std::vector<Index> image_of_text;
   for (std::size_t i = 0; i < images.indices.size(); ++i) {
@@ -61,6 +94,13 @@ inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Data
   const eval::Retrieval found = eval::retrieval<float>(images.embeds, texts, image_of_text, workspace);
   result.image_to_text = percent(found.image_to_text);
   result.text_to_image = percent(found.text_to_image);
+  const auto count = static_cast<Index>(images.indices.size());
+  for (Index s = 0; s < std::min(samples, count); ++s) {
+    const Index row = s * count / std::min(samples, count);
+    const auto first = std::lower_bound(image_of_text.begin(), image_of_text.end(), row) - image_of_text.begin();
+    result.samples.push_back({images.indices[static_cast<std::size_t>(row)], captions[static_cast<std::size_t>(first)],
+                              nearest_captions(images.embeds.view()[row], texts, captions, 3)});
+  }
 }
 
 inline void evaluate_classes(const Pretrained<float>& bundle, const data::Dataset& dataset,
@@ -92,7 +132,7 @@ inline Evaluation evaluate(const Pretrained<float>& bundle, const data::Dataset&
       embed_images(bundle, dataset, Normalize::yes, bundle.transform.decode_options(), options.on_progress);
   Evaluation result{.images = images.embeds.extent(0), .unreadable = images.unreadable};
   if (result.images == 0) return result;
-  detail::evaluate_retrieval(bundle, dataset, images, result);
+  detail::evaluate_retrieval(bundle, dataset, images, options.samples, result);
   detail::evaluate_classes(bundle, dataset, images, options, result);
   return result;
 }

@@ -8,6 +8,8 @@
 ///   ema/                                  the averaged weights, as a model directory (with ema_decay, which also is
 ///                                         what is evaluated and what best/ holds)
 ///   options.json                          the options of the program, where it gave them
+///   report.html                           curves and sample retrievals, written at each evaluation and checkpoint
+///   tensorboard/                          event files, where they are asked for
 ///   log.jsonl                             one line per step and per evaluation
 #include <chrono>
 #include <filesystem>
@@ -20,6 +22,7 @@
 #include "couplet/pretrained/pretrained.hpp"
 #include "couplet/train/image_features.hpp"
 #include "couplet/train/lock_tower.hpp"
+#include "couplet/train/loss_watch.hpp"
 #include "couplet/train/run_options.hpp"
 #include "couplet/train/run_record.hpp"
 
@@ -30,6 +33,8 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void on_start(const RunStatus&) {}
+  /// Words about the run's health.
+  virtual void on_note(const std::string&) {}
   /// While the features of a frozen image tower are computed, before the first step.
   virtual void on_features(Index, Index) {}
   virtual void on_step(const StepReport&, const RunStatus&) {}
@@ -52,7 +57,11 @@ class TrainingRun {
  public:
   TrainingRun(Pretrained<float>& bundle, std::shared_ptr<const data::Dataset> train_data,
               std::shared_ptr<const data::Dataset> val_data, const RunOptions& options)
-      : bundle_(bundle), train_data_(std::move(train_data)), val_data_(std::move(val_data)), options_(options) {
+      : bundle_(bundle),
+        train_data_(std::move(train_data)),
+        val_data_(std::move(val_data)),
+        options_(options),
+        loss_watch_(options.loss, std::max<Index>(1, options.batch_size), options.warmup) {
     if (!bundle.tokenizer) fail("train", "the model has no tokenizer");
     if (options.batch_size < 1) fail("train", "batch_size must be at least 1");
     if (options.lock_image && options.lock_image_unlocked_groups == 0 && options.lock_text) {
@@ -79,50 +88,79 @@ class TrainingRun {
       trainer.load(last_checkpoint(), run_line);
     }
     if (!options_.options_json.empty()) io::write_file(options_.out + "/options.json", options_.options_json);
-    RunRecord record(options_.out, trainer.progress.step);
-
-    Progress& progress = trainer.progress;
-    const data::LoaderPosition start{static_cast<std::uint64_t>(progress.epoch),
-                                     static_cast<std::uint64_t>(progress.batch)};
-    if (!prepare_features(observer)) return {.step = progress.step, .best_score = progress.best_score};
+    RunRecord record(options_.out, trainer.progress.step, options_.tensorboard);
+    if (!prepare_features(observer)) return {.step = trainer.progress.step, .best_score = trainer.progress.best_score};
+    const data::LoaderPosition start{static_cast<std::uint64_t>(trainer.progress.epoch),
+                                     static_cast<std::uint64_t>(trainer.progress.batch)};
     data::Loader loader(loader_data(), preprocess(), loader_options(), start);
-    RunResult result{.best_score = progress.best_score};
-    begin_clock(progress.step);
-    observer.on_start(status(progress));
-    data::Batch batch;
-    while (progress.step < total_steps_ && !stop(progress, observer)) {
-      const Clock::time_point waiting = Clock::now();
-      if (!loader.next(batch)) break;
-      waited_ += seconds(Clock::now() - waiting);
-      const StepReport report = train_on(trainer, batch);
-      const data::LoaderPosition next = loader.position();
-      progress.epoch = static_cast<std::int64_t>(next.epoch);
-      progress.batch = static_cast<std::int64_t>(next.batch);
-      if (report.skipped.empty()) result.last_loss = report.loss;
-      const RunStatus now = status(progress);
-      record.step(report, now, batch);
-      if (loader.unreadable_count() > record.unreadable_named()) record.unreadable(loader.unreadable(), now);
-      observer.on_step(report, now);
-      if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, batch);
-      const bool last = progress.step == total_steps_;
-      if (next.batch == 0 || last) {
-        end_of_epoch(trainer, run_line, last, record, observer);
-      } else if (options_.save_steps > 0 && progress.step % options_.save_steps == 0) {
-        save(trainer, run_line);
-      }
-    }
-    if (progress.step < total_steps_) save(trainer, run_line);
-    result.step = progress.step;
-    result.finished = progress.step == total_steps_;
-    result.best_score = progress.best_score;
-    result.skipped = progress.skipped;
-    result.unreadable = loader.unreadable();
-    return result;
+    begin_clock(trainer.progress.step);
+    observer.on_start(status(trainer.progress));
+    Going going{trainer, loader, record, observer, run_line};
+    go(going);
+    const Progress& progress = trainer.progress;
+    return {.step = progress.step,
+            .finished = progress.step == total_steps_,
+            .last_loss = going.last_loss,
+            .skipped = progress.skipped,
+            .best_score = progress.best_score,
+            .unreadable = loader.unreadable()};
   }
 
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr std::int64_t max_skipped_in_row = 10;
+  static constexpr Index page_samples = 12;  ///< pictures on report.html
+
+  /// What a run in progress consists of.
+  struct Going {
+    Trainer<float>& trainer;
+    data::Loader& loader;
+    RunRecord& record;
+    RunObserver& observer;
+    const std::string& run_line;
+    double last_loss = 0;
+    std::optional<Evaluation> evaluation = {};  ///< the last one of this part of the run
+  };
+
+  void go(Going& g) {
+    const Progress& progress = g.trainer.progress;
+    data::Batch batch;
+    while (progress.step < total_steps_ && !stop(progress, g.observer)) {
+      const Clock::time_point waiting = Clock::now();
+      if (!g.loader.next(batch)) break;
+      waited_ += seconds(Clock::now() - waiting);
+      one_step(g, batch);
+      const bool last = progress.step == total_steps_;
+      if (progress.batch == 0 || last) {
+        end_of_epoch(g, last);
+      } else if (options_.save_steps > 0 && progress.step % options_.save_steps == 0) {
+        save(g.trainer, g.run_line);
+      }
+    }
+    if (progress.step == total_steps_) return;
+    save(g.trainer, g.run_line);
+    write_page(g);
+  }
+
+  void one_step(Going& g, const data::Batch& batch) {
+    Progress& progress = g.trainer.progress;
+    const StepReport report = train_on(g.trainer, batch);
+    const data::LoaderPosition next = g.loader.position();
+    progress.epoch = static_cast<std::int64_t>(next.epoch);
+    progress.batch = static_cast<std::int64_t>(next.batch);
+    const RunStatus now = status(progress);
+    g.record.step(report, now, batch);
+    if (g.loader.unreadable_count() > g.record.unreadable_named()) g.record.unreadable(g.loader.unreadable(), now);
+    if (report.skipped.empty()) {
+      g.last_loss = report.loss;
+      if (loss_watch_.add(report.step, report.loss) && loss_watch_.stuck()) {
+        g.record.note(loss_watch_.note(), now);
+        g.observer.on_note(loss_watch_.note());
+      }
+    }
+    g.observer.on_step(report, now);
+    if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, batch);
+  }
   static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
   void check_features_option() const {
@@ -232,24 +270,33 @@ class TrainingRun {
     return (options_.stop_after > 0 && progress.step >= options_.stop_after) || observer.stop_requested();
   }
 
-  void end_of_epoch(Trainer<float>& trainer, const std::string& run_line, bool last, RunRecord& record,
-                    RunObserver& observer) {
-    Progress& progress = trainer.progress;
+  void end_of_epoch(Going& g, bool last) {
+    Progress& progress = g.trainer.progress;
     const auto due = [&](std::int64_t frequency) { return last || (frequency > 0 && progress.epoch % frequency == 0); };
-    if (val_data_ && due(options_.val_frequency)) {
-      trainer.with_average([&] {
-        const Evaluation evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates});
-        const RunStatus now = status(progress);
-        record.evaluation(evaluation, now);
-        if (evaluation.score() > progress.best_score) {
-          progress.best_score = evaluation.score();
-          progress.best_step = progress.step;
-          save_pretrained(bundle_, checkpoint_directory() + "/best");
-        }
-        observer.on_evaluation(evaluation, now);
-      });
+    const bool evaluates = val_data_ && due(options_.val_frequency);
+    if (evaluates) g.trainer.with_average([&] { evaluate_now(g); });
+    if (due(options_.save_frequency)) save(g.trainer, g.run_line);
+    if (evaluates || due(options_.save_frequency)) write_page(g);
+  }
+
+  void evaluate_now(Going& g) {
+    Progress& progress = g.trainer.progress;
+    g.evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates, .samples = page_samples});
+    const RunStatus now = status(progress);
+    g.record.evaluation(*g.evaluation, now);
+    if (g.evaluation->score() > progress.best_score) {
+      progress.best_score = g.evaluation->score();
+      progress.best_step = progress.step;
+      save_pretrained(bundle_, checkpoint_directory() + "/best");
     }
-    if (due(options_.save_frequency)) save(trainer, run_line);
+    g.observer.on_evaluation(*g.evaluation, now);
+  }
+
+  void write_page(const Going& g) const {
+    RunPage about{.title = "Training", .subtitle = bundle_.describe(), .note = loss_watch_.note()};
+    about.pairs_per_second = status(g.trainer.progress).pairs_per_second;
+    about.options_json = options_.options_json;
+    g.record.page(about, g.evaluation ? &*g.evaluation : nullptr, val_data_.get(), bundle_.transform.decode_options());
   }
 
   void save(Trainer<float>& trainer, const std::string& run_line) {
@@ -299,6 +346,7 @@ class TrainingRun {
   RunOptions options_;
   std::optional<ImageFeatures> features_;  // of train_data_, where they are cached
   Tensor<float, 2> batch_features_;
+  LossWatch loss_watch_;
   std::int64_t batches_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;
   Clock::time_point started_;
