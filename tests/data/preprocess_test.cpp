@@ -64,6 +64,22 @@ TEST(PreprocessTrain, MirrorsHalfOfThePicturesWhenAsked) {
   EXPECT_NEAR(mirrored, 100, 30);
 }
 
+TEST(PreprocessTrain, RecoloursByKeyWithoutMovingTheCrop) {
+  TrainAugmentation augmentation{.seed = 3};
+  const Preprocess plain = preprocess_train(transform(32), augmentation);
+  augmentation.color = {.brightness = 0.3, .hue = 0.08, .probability = 0.5};
+  const Preprocess coloured = preprocess_train(transform(32), augmentation);
+  int changed = 0;
+  for (Index i = 0; i < 100; ++i) {
+    const auto out = rendered(coloured, scene(), 0, i);
+    EXPECT_EQ(out, rendered(coloured, scene(), 0, i));
+    changed += out == rendered(plain, scene(), 0, i) ? 0 : 1;
+  }
+  EXPECT_NEAR(changed, 50, 20);
+  augmentation.color.hue = 2;
+  EXPECT_THROW((void)preprocess_train(transform(32), augmentation), std::invalid_argument);
+}
+
 TEST(Preprocess, RefusesTransformsWithoutAFixedSizeAndBadRanges) {
   image::TransformConfig config = image::clip_transform_config(32);
   config.do_center_crop = false;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "couplet/core/shape.hpp"
+#include "couplet/data/color_jitter.hpp"
 #include "couplet/data/keyed_random.hpp"
 #include "couplet/data/sample.hpp"
 #include "couplet/image/random_crop.hpp"
@@ -43,6 +44,7 @@ struct TrainAugmentation {
   std::array<double, 2> ratio{3.0 / 4.0, 4.0 / 3.0};
   /// Mirrors every other picture. Off: captions say left and right.
   bool flip = false;
+  ColorJitter color = {};
 };
 
 namespace detail {
@@ -58,10 +60,12 @@ inline void mirror(image::Image& image) {
 
 }  // namespace detail
 
-/// A random crop, resized with the transform's filter and normalised as the transform does. The crop is a function of
-/// (seed, epoch, index). std::invalid_argument: no fixed size, ranges that random_crop refuses.
+/// A random crop, resized with the transform's filter, perhaps mirrored and recoloured, and normalised as the transform
+/// does. Crop, side and colours are functions of (seed, epoch, index). std::invalid_argument: no fixed size, ranges
+/// that random_crop refuses.
 inline Preprocess preprocess_train(const image::Transform& transform, const TrainAugmentation& augmentation = {}) {
   if (transform.values() == 0) fail("preprocess_train", "the size of the transform's result depends on the picture");
+  augmentation.color.validate();
   image::RandomCropOptions crop;
   crop.scale = augmentation.scale;
   crop.ratio = augmentation.ratio;
@@ -78,6 +82,10 @@ inline Preprocess preprocess_train(const image::Transform& transform, const Trai
     if (sample.image.indexed) options.resize.filter = image::Filter::nearest;
     image::Image picture = image::random_resized_crop(sample.image, size, uniforms, options);
     if (flip) detail::mirror(picture);
+    if (augmentation.color.any()) {
+      const auto sample_number = static_cast<std::uint64_t>(index);
+      color_jitter(picture, augmentation.color, keyed_random(augmentation.seed, epoch, sample_number, Purpose::color));
+    }
     picture.alpha.clear();
     transform.normalize(picture, {out, transform.values()});
   };
