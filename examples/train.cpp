@@ -57,7 +57,7 @@ class Report final : public train::RunObserver {
 int run(program::TrainOptions& o, const CLI::App& app) {
   if (o.run.out.empty()) throw std::invalid_argument("--out is required");
   const int image_size = o.image_size();
-  const auto data = program::open_data(o.data, o.run.seed + 1, image_size);
+  const auto data = o.open_training_data();
   const auto val_data = o.val_data.empty() ? nullptr : program::open_data(o.val_data, o.run.seed + 1000, image_size);
   Pretrained<float> bundle = o.start(*data);
   o.run.options_json = o.resolved(app);

@@ -1,9 +1,11 @@
 #pragma once
 /// The command line of `train`: its own names, and open_clip's spellings beside them.
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "couplet/data/upsampled.hpp"
 #include "couplet/train/options_file.hpp"
 #include "program.hpp"
 
@@ -13,7 +15,7 @@ struct TrainOptions {
   Common common;
   couplet::train::RunOptions run;
   std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine",
-                                     opt = "adamw", report_to = "none";
+                                     opt = "adamw", report_to = "none", color_jitter, upsampling;
   std::size_t vocab_size = 0;
   couplet::Index accum_freq = 1;
   std::size_t cache_mebibytes = 256;
@@ -24,6 +26,8 @@ struct TrainOptions {
     const auto group = [&](const char* name) { return app.add_option_group(name); };
     auto* what = group("Data and model");
     what->add_option("--data,--train-data", data, "what to train on")->required();
+    what->add_option("--train-data-upsampling-factors", upsampling,
+                     "2::1 shows the pairs of the first of A::B twice in each epoch");
     what->add_option("--val-data", val_data, "what to evaluate on after each epoch");
     what->add_option("--model,--pretrained", model, "model directory to start from (fine-tuning)");
     what->add_option(
@@ -90,6 +94,13 @@ struct TrainOptions {
     auto* pictures = group("Pictures");
     pictures->add_option("--crop-scale", run.crop_scale, "random crops of at least this share of the area (1: none)")
         ->check(CLI::Range(0.01, 1.0));
+    pictures->add_option("--color-jitter", color_jitter,
+                         "brightness,contrast,saturation,hue: ranges of random changes of colour (open_clip's are "
+                         "0.32,0.32,0.32,0.08)");
+    pictures->add_option("--color-jitter-prob", run.color_jitter.probability, "how often colours change")
+        ->check(CLI::Range(0.0, 1.0));
+    pictures->add_option("--gray-scale-prob", run.color_jitter.gray_probability, "how often a picture becomes grey")
+        ->check(CLI::Range(0.0, 1.0));
     pictures->add_flag("--flip", run.flip, "mirror every other picture (captions must not say left or right)");
     pictures->add_option("--max-unreadable", run.max_unreadable, "more samples that cannot be used end the run")
         ->check(CLI::NonNegativeNumber);
@@ -137,6 +148,24 @@ struct TrainOptions {
   /// The side of the model's images, before the model exists.
   [[nodiscard]] int image_size() const { return static_cast<int>(config().vision.image_height); }
 
+  /// What --data names: one data set, or several (A::B) mixed by --train-data-upsampling-factors.
+  [[nodiscard]] std::shared_ptr<const couplet::data::Dataset> open_training_data() const {
+    const std::vector<std::string> names = split(data, "::");
+    if (names.size() == 1 && upsampling.empty()) return open_data(data, run.seed + 1, image_size());
+    const std::vector<std::string> factors = split(upsampling, "::");
+    if (!upsampling.empty() && factors.size() != names.size()) {
+      throw std::invalid_argument("--train-data-upsampling-factors: expected " + std::to_string(names.size()) +
+                                  " factors, found " + std::to_string(factors.size()));
+    }
+    std::vector<std::unique_ptr<const couplet::data::Dataset>> parts;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const double factor = upsampling.empty() ? 1 : number("--train-data-upsampling-factors", factors[i]);
+      parts.push_back(std::make_unique<couplet::data::Upsampled>(
+          open_data(names[i], run.seed + 1 + 1000000 * i, image_size()), factor));
+    }
+    return std::make_shared<couplet::data::Concatenation>(std::move(parts));
+  }
+
   /// The model that training begins with.
   couplet::Pretrained<float> start(const couplet::data::Dataset& dataset) {
     if (siglip) loss = "siglip";
@@ -153,6 +182,7 @@ struct TrainOptions {
       throw std::invalid_argument("--micro-batch and --accum-freq say the same: give one of them");
     }
     if (accum_freq > 1) run.micro_batch = (run.batch_size + accum_freq - 1) / accum_freq;
+    if (!color_jitter.empty()) parse_color_jitter();
     run.tensorboard = report_to == "tensorboard";
     run.cache_images = cache_mebibytes << 20U;
     if (!templates_file.empty()) run.templates = read_lines(templates_file);
@@ -161,6 +191,33 @@ struct TrainOptions {
 
  private:
   CLI::Option* beta2 = nullptr;
+
+  static std::vector<std::string> split(const std::string& text, const std::string& separator) {
+    std::vector<std::string> parts;
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find(separator, begin)) != std::string::npos; begin = end + separator.size()) {
+      parts.push_back(text.substr(begin, end - begin));
+    }
+    parts.push_back(text.substr(begin));
+    return parts;
+  }
+  static double number(const std::string& option, const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      throw std::invalid_argument(option + ": expected a number, found \"" + text + "\"");
+    }
+    return value;
+  }
+  void parse_color_jitter() {
+    const std::vector<std::string> parts = split(color_jitter, ",");
+    if (parts.size() != 4) throw std::invalid_argument("--color-jitter: expected brightness,contrast,saturation,hue");
+    run.color_jitter.brightness = number("--color-jitter", parts[0]);
+    run.color_jitter.contrast = number("--color-jitter", parts[1]);
+    run.color_jitter.saturation = number("--color-jitter", parts[2]);
+    run.color_jitter.hue = number("--color-jitter", parts[3]);
+    run.color_jitter.validate();
+  }
 
   /// An option as the command line gave it, or its default.
   static couplet::train::OptionValue as_given(const CLI::Option& option) {

@@ -188,6 +188,9 @@ TEST(TrainingRun, CachedFeaturesNeedALockedTowerAndTheSamePictures) {
   o.crop_scale = 1;
   o.flip = true;
   EXPECT_THROW(make(), std::invalid_argument);
+  o.flip = false;
+  o.color_jitter.hue = 0.1;
+  EXPECT_THROW(make(), std::invalid_argument);
 }
 
 TEST(TrainingRun, ResumesWithTheSameBitsWithUnlockedGroups) {

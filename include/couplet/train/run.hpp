@@ -168,8 +168,8 @@ class TrainingRun {
     if (!options_.lock_image || options_.lock_image_unlocked_groups > 0) {
       fail("train", "cached image features need a locked image tower without unlocked groups");
     }
-    if (options_.crop_scale < 1 || options_.flip) {
-      fail("train", "cached image features need the same picture in every epoch: no random crops, no flips");
+    if (has_random_pictures(options_)) {
+      fail("train", "cached image features need the same picture in every epoch: no random crops, flips or colours");
     }
   }
 
@@ -228,9 +228,11 @@ class TrainingRun {
   }
 
   [[nodiscard]] data::Preprocess preprocess() const {
-    if (options_.crop_scale >= 1.0 && !options_.flip) return data::preprocess_val(bundle_.transform);
-    return data::preprocess_train(bundle_.transform,
-                                  {.seed = options_.seed, .scale = {options_.crop_scale, 1.0}, .flip = options_.flip});
+    if (!has_random_pictures(options_)) return data::preprocess_val(bundle_.transform);
+    return data::preprocess_train(bundle_.transform, {.seed = options_.seed,
+                                                      .scale = {options_.crop_scale, 1.0},
+                                                      .flip = options_.flip,
+                                                      .color = options_.color_jitter});
   }
 
   [[nodiscard]] data::LoaderOptions loader_options() const {
