@@ -108,6 +108,7 @@ class TrainingRun {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
   static constexpr std::int64_t max_skipped_in_row = 10;
   static constexpr Index page_samples = 12;  ///< pictures on report.html
 
@@ -119,7 +120,7 @@ class TrainingRun {
     RunObserver& observer;
     const std::string& run_line;
     double last_loss = 0;
-    std::optional<Evaluation> evaluation = {};  ///< the last one of this part of the run
+    std::optional<Evaluation> evaluation = {};  ///< the last one since it was started or resumed
   };
 
   void go(Going& g) {
@@ -161,7 +162,6 @@ class TrainingRun {
     g.observer.on_step(report, now);
     if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, batch);
   }
-  static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
   void check_features_option() const {
     if (options_.cache_features.empty()) return;

@@ -116,7 +116,10 @@ inline report::HtmlReport run_page(const RunPage& about, const RunHistory& histo
     page.section("Samples", "Pictures of the validation data with their captions, and the captions nearest to them.");
     std::vector<report::Card> cards;
     for (const RetrievalSample& sample : evaluation->samples) {
-      cards.push_back(detail::retrieval_card(sample, *dataset, decode));
+      try {
+        cards.push_back(detail::retrieval_card(sample, *dataset, decode));
+      } catch (const file_error&) {  // the picture could be read a moment ago: the page goes without it
+      }
     }
     page.cards(cards);
   }
