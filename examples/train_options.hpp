@@ -252,9 +252,6 @@ struct TrainOptions {
 
   couplet::Pretrained<float> from_scratch(const couplet::data::Dataset& dataset) const {
     using namespace couplet;
-    if (common.precision == "bfloat16") {
-      throw std::invalid_argument("--precision bfloat16 is not available in this version");
-    }
     ClipConfig config = scratch_config();
     const bool sigmoid = run.loss == train::LossKind::siglip;
     if (sigmoid && config.family == ClipConfig::Family::clip) config = as_siglip(config);
@@ -270,6 +267,7 @@ struct TrainOptions {
                              .transform = image::Transform(siglip_family ? image::siglip_transform_config(side)
                                                                          : image::clip_transform_config(side))};
     initialize(bundle.model, run.seed);
+    common.prepare(bundle.model);
     return bundle;
   }
 

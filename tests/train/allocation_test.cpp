@@ -44,6 +44,18 @@ TEST_P(Allocation, ATrainingStepAllocatesNothing) {
   EXPECT_EQ(test::allocations_of([&] { trainer.step(fewer, ids_.view().slice(0, 7)); }), 0);
 }
 
+TEST_P(Allocation, AStepInMicroBatchesWithLionAndAnAverageAllocatesNothing) {
+  const ThreadLimit one(1);
+  train::TrainerOptions options{.schedule = {.base = 1e-4, .steps = 100}};
+  options.optimizer = optim::LionOptions{};
+  options.ema_decay = 0.9;
+  options.layer_decay = 0.9;
+  options.micro_batch = 7;
+  train::Trainer<float> trainer(model_, options);
+  for (int i = 0; i < 2; ++i) trainer.step(pixels_, ids_);
+  EXPECT_EQ(test::allocations_of([&] { trainer.step(pixels_, ids_); }), 0);
+}
+
 TEST_P(Allocation, InferenceAllocatesNothing) {
   const ThreadLimit one(1);
   Workspace workspace;

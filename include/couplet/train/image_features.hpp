@@ -24,13 +24,14 @@ namespace detail {
 
 inline constexpr const char* features_format = "couplet image features 1";
 
-/// What the features depend on: the tower's weights, the transform, the samples. Pictures are told by their keys, not
-/// by their contents.
+/// What the features depend on: the tower's weights and precision, the transform, the samples. Pictures are told by
+/// their keys, not by their contents.
 inline std::string features_key(Pretrained<float>& bundle, const data::Dataset& dataset) {
   std::uint32_t words = text_crc32(image::preprocessor_config_json(bundle.transform.config()));
   for (Index i = 0; i < dataset.size(); ++i) words = text_crc32(dataset.annotation(i).key + '\n', words);
   const std::vector<StateTensor<float>> tower = state_tensors<float>(bundle.model.visual);
-  return std::to_string(dataset.size()) + " samples, " + std::to_string(words) + ", tower " +
+  return std::to_string(dataset.size()) + " samples, " + std::to_string(words) + ", products in " +
+         to_string(bundle.model.precision()) + ", tower " +
          state_checksum(tower, pretrained::hugging_face_config(bundle.model.config(), "float32"));
 }
 
