@@ -13,14 +13,18 @@ using Block = nn::ResidualAttentionBlock<double>;
 constexpr std::array<Index, 4> offsets{0, 3, 4, 9};
 constexpr std::array<Index, 3> last_rows{2, 3, 8};
 
-Block random_block() {
-  Block block(8, 2, 12, Activation::gelu, 1e-3);
+Block random_block(bool layer_scale = false) {
+  Block block(8, 2, 12, Activation::gelu, 1e-3, layer_scale);
   test::randomize(block, 1);
   return block;
 }
 
-TEST(ResidualAttentionBlock, GradientsOfAllParametersAndTheInput) {
-  Block block = random_block();
+/// Without and with LayerScale.
+class ResidualAttentionBlockTest : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(LayerScale, ResidualAttentionBlockTest, testing::Bool());
+
+TEST_P(ResidualAttentionBlockTest, GradientsOfAllParametersAndTheInput) {
+  Block block = random_block(GetParam());
   const Sequences sequences(offsets);
   auto input = test::random_matrix<double>(9, 8, 2);
   const auto dy = test::random_matrix<double>(9, 8, 3);
@@ -44,8 +48,8 @@ TEST(ResidualAttentionBlock, GradientsOfAllParametersAndTheInput) {
   }
 }
 
-TEST(ResidualAttentionBlock, PooledGradients) {
-  Block block = random_block();
+TEST_P(ResidualAttentionBlockTest, PooledGradients) {
+  Block block = random_block(GetParam());
   const Sequences sequences(offsets);
   auto x = test::random_matrix<double>(9, 8, 2);
   const auto dy = test::random_matrix<double>(3, 8, 3);
@@ -67,8 +71,8 @@ TEST(ResidualAttentionBlock, PooledGradients) {
   EXPECT_TRUE(test::check_gradient(loss, test::elements(x), test::elements(dx)));
 }
 
-TEST(ResidualAttentionBlock, PoolingComputesTheSameRowsAsTheWholeBlock) {
-  Block block = random_block();
+TEST_P(ResidualAttentionBlockTest, PoolingComputesTheSameRowsAsTheWholeBlock) {
+  Block block = random_block(GetParam());
   block.prepare();
   const Sequences sequences(offsets);
   const auto input = test::random_matrix<double>(9, 8, 2);
@@ -80,6 +84,18 @@ TEST(ResidualAttentionBlock, PoolingComputesTheSameRowsAsTheWholeBlock) {
   for (Index i = 0; i < 3; ++i) {
     for (Index c = 0; c < 8; ++c) EXPECT_NEAR(pooled(i, c), whole(last_rows[static_cast<std::size_t>(i)], c), 1e-13);
   }
+}
+
+TEST(ResidualAttentionBlock, FactorsOfZeroMakeTheBlockTheIdentity) {
+  Block block = random_block(true);
+  block.prepare();
+  for (auto* scale : {&block.ls_1, &block.ls_2}) std::fill_n(scale->gamma.value.data(), 8, 0.0);
+  const Sequences sequences(offsets);
+  const auto input = test::random_matrix<double>(9, 8, 2);
+  Workspace workspace;
+  Tensor<double, 2> x = input;
+  block.forward(x, {0, 0, sequences}, true, workspace, nullptr);
+  EXPECT_TRUE(test::same_bits(x, input));
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #pragma once
-/// One pre-norm transformer block: x += attn(ln_1(x)); x += mlp(ln_2(x)).
+/// One pre-norm transformer block: x += ls_1 attn(ln_1(x)); x += ls_2 mlp(ln_2(x)), without factors where the model has
+/// no LayerScale.
 ///
 /// The last block of a tower that is pooled from one token per sequence computes queries, norms and MLP for that token
 /// alone (forward_pooled); keys and values still come from every row, so the result is exact.
 #include "couplet/nn/layer_norm.hpp"
+#include "couplet/nn/layer_scale.hpp"
 #include "couplet/nn/mlp.hpp"
 #include "couplet/nn/multihead_attention.hpp"
 #include "couplet/nn/row_blocks.hpp"
@@ -21,6 +23,7 @@ class ResidualAttentionBlock {
     typename LayerNorm<T>::Saved ln_1, ln_2;
     typename MultiheadAttention<T>::Saved attn;
     typename Mlp<T>::Saved mlp;
+    typename LayerScale<T>::Saved ls_1, ls_2;
     void resize(const ResidualAttentionBlock& block, Index rows, Index query_rows) {
       const Index c = block.attn.width();
       x.resize({rows, c});
@@ -29,12 +32,17 @@ class ResidualAttentionBlock {
       ln_2.resize(query_rows);
       attn.resize(query_rows, rows, c, block.attn.heads());
       mlp.resize(query_rows, block.mlp.hidden());
+      ls_1.resize(block.ls_1, query_rows);
+      ls_2.resize(block.ls_2, query_rows);
     }
   };
 
   ResidualAttentionBlock() = default;
-  ResidualAttentionBlock(Index width, Index heads, Index mlp_width, Activation activation, double eps)
-      : ln_1(width, eps), attn(width, heads), ln_2(width, eps), mlp(width, mlp_width, activation) {}
+  ResidualAttentionBlock(Index width, Index heads, Index mlp_width, Activation activation, double eps,
+                         bool layer_scale = false)
+      : ln_1(width, eps), attn(width, heads), ln_2(width, eps), mlp(width, mlp_width, activation) {
+    if (layer_scale) ls_1 = ls_2 = LayerScale<T>(width);
+  }
 
   void prepare(Precision precision = Precision::float32) {
     attn.prepare(precision);
@@ -46,8 +54,10 @@ class ResidualAttentionBlock {
     Workspace::Scope scope(workspace);
     const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), attn.precision());
     normalize_input(x, block, a, saved);
-    attn.forward(a, block.sequences, a, block.sequences, causal, x, workspace,
-                 saved != nullptr ? &saved->attn : nullptr, {block.first_row, block.first_row});
+    ls_1.add(x, workspace, saved != nullptr ? &saved->ls_1 : nullptr, block.first_row, [&](TensorView<T, 2> u) {
+      attn.forward(a, block.sequences, a, block.sequences, causal, u, workspace,
+                   saved != nullptr ? &saved->attn : nullptr, {block.first_row, block.first_row});
+    });
     forward_mlp(x, block.first_row, workspace, saved);
   }
 
@@ -62,8 +72,10 @@ class ResidualAttentionBlock {
     gather_rows<T>(x, pooled_rows, y);
     const ops::Operand<T> aq(workspace, n, x.extent(1), attn.precision());
     ln_1.forward(y, aq);
-    attn.forward(aq, one_row_each(n, workspace), a, block.sequences, false, y, workspace,
-                 saved != nullptr ? &saved->attn : nullptr, {block.first_sequence, block.first_row});
+    ls_1.add(y, workspace, saved != nullptr ? &saved->ls_1 : nullptr, block.first_sequence, [&](TensorView<T, 2> u) {
+      attn.forward(aq, one_row_each(n, workspace), a, block.sequences, false, u, workspace,
+                   saved != nullptr ? &saved->attn : nullptr, {block.first_sequence, block.first_row});
+    });
     forward_mlp(y, block.first_sequence, workspace, saved);
   }
 
@@ -76,7 +88,8 @@ class ResidualAttentionBlock {
     const TensorView<T, 2> daq = workspace.matrix<T>(dx.extent(0), dx.extent(1));
     backward_mlp(dx, a, da, workspace, saved);
     ln_1.forward(saved.x.view(), ops::Operand<T>(a));
-    attn.backward(dx, a, sequences, a, sequences, causal, daq, da, workspace, saved.attn);
+    const TensorView<const T, 2> dattn = ls_1.backward(dx, workspace, saved.ls_1);
+    attn.backward(dattn, a, sequences, a, sequences, causal, daq, da, workspace, saved.attn);
     ops::residual_add<T>(daq, da);
     ln_1.backward(da, saved.x.view(), saved.ln_1, dx, true);
   }
@@ -94,7 +107,8 @@ class ResidualAttentionBlock {
     const TensorView<T, 2> da = workspace.matrix<T>(dx.extent(0), c);
     ln_1.forward(saved.x.view(), ops::Operand<T>(a));
     gather_rows<T>(a, pooled_rows, aq);
-    attn.backward(dy, aq, one_row_each(n, workspace), a, sequences, false, daq, da, workspace, saved.attn);
+    const TensorView<const T, 2> dattn = ls_1.backward(dy, workspace, saved.ls_1);
+    attn.backward(dattn, aq, one_row_each(n, workspace), a, sequences, false, daq, da, workspace, saved.attn);
     scatter_add_rows<T>(daq, pooled_rows, da);
     ln_1.backward(da, saved.x.view(), saved.ln_1, dx, false);
     scatter_add_rows<T>(dy, pooled_rows, dx);
@@ -104,14 +118,17 @@ class ResidualAttentionBlock {
   void visit_parameters(F&& f) {
     visit_child("ln_1.", ln_1, f);
     visit_child("attn.", attn, f);
+    visit_child("ls_1.", ls_1, f);
     visit_child("ln_2.", ln_2, f);
     visit_child("mlp.", mlp, f);
+    visit_child("ls_2.", ls_2, f);
   }
 
   LayerNorm<T> ln_1;
   MultiheadAttention<T> attn;
   LayerNorm<T> ln_2;
   Mlp<T> mlp;
+  LayerScale<T> ls_1, ls_2;  ///< of attention and MLP; empty without LayerScale
 
  private:
   void normalize_input(TensorView<const T, 2> x, const RowBlock& block, const ops::Operand<T>& a, Saved* saved) const {
@@ -124,14 +141,17 @@ class ResidualAttentionBlock {
     if (saved != nullptr) copy(x, saved->mid.view().slice(first_row, first_row + x.extent(0)));
     const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), mlp.precision());
     ln_2.forward(x, a, saved != nullptr ? &saved->ln_2 : nullptr, first_row);
-    mlp.forward(a, x, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
+    ls_2.add(x, workspace, saved != nullptr ? &saved->ls_2 : nullptr, first_row, [&](TensorView<T, 2> u) {
+      mlp.forward(a, u, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
+    });
   }
 
   /// dx: (Rq, C) in place; a, da: scratch of the same shape.
   void backward_mlp(TensorView<T, 2> dx, TensorView<T, 2> a, TensorView<T, 2> da, Workspace& workspace,
                     const Saved& saved) {
+    Workspace::Scope scope(workspace);
     ln_2.forward(saved.mid.view(), ops::Operand<T>(a));
-    mlp.backward(dx, a, da, workspace, saved.mlp);
+    mlp.backward(ls_2.backward(dx, workspace, saved.ls_2), a, da, workspace, saved.mlp);
     ln_2.backward(da, saved.mid.view(), saved.ln_2, dx, true);
   }
 };

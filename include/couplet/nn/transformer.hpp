@@ -15,9 +15,9 @@ class Transformer {
 
   Transformer() = default;
   Transformer(Index width, Index layers, Index heads, Index mlp_width, Activation activation, double eps,
-              bool is_causal)
+              bool is_causal, bool layer_scale = false)
       : causal(is_causal) {
-    for (Index i = 0; i < layers; ++i) resblocks.emplace_back(width, heads, mlp_width, activation, eps);
+    for (Index i = 0; i < layers; ++i) resblocks.emplace_back(width, heads, mlp_width, activation, eps, layer_scale);
   }
 
   void prepare(Precision precision = Precision::float32) {
