@@ -41,8 +41,11 @@ TEST(ClipConfig, RefusesWhatCannotBeBuilt) {
   patch.vision.patch_size = 300;
   EXPECT_NE(message_of(patch).find("larger than the image"), std::string::npos);
   ClipConfig pool;
-  pool.text.pool = TextPool::last;
-  EXPECT_NE(message_of(pool).find("causal"), std::string::npos);
+  pool.vision.ln_after_pool = true;
+  EXPECT_NE(message_of(pool).find("ln_after_pool belongs to average"), std::string::npos);
+  ClipConfig head = as_siglip(ClipConfig{});
+  head.vision.projection = true;
+  EXPECT_NE(message_of(head).find("not followed by a projection"), std::string::npos);
   ClipConfig projection;
   projection.vision.projection = false;
   EXPECT_NE(message_of(projection).find("without a projection"), std::string::npos);

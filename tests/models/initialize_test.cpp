@@ -106,6 +106,15 @@ TEST(Initialize, SiglipAsBigVision) {
   EXPECT_EQ(initial("logit_bias").mean, -10);
 }
 
+TEST(Initialize, LayerScaleStartsAtItsConfiguredValue) {
+  ClipConfig config = config_with_known_sizes();
+  config.vision.ls_init_value = 1e-5;
+  config.text.ls_init_value = 0.1;
+  Initial initial(config);
+  EXPECT_NEAR(initial("visual.transformer.resblocks.0.ls_1.gamma").mean, 1e-5, 1e-12);
+  EXPECT_NEAR(initial("transformer.resblocks.1.ls_2.gamma").mean, 0.1, 1e-8);
+}
+
 TEST(Initialize, DependsOnTheSeedAlone) {
   Clip<float> a(config_with_known_sizes());
   Clip<float> b(config_with_known_sizes());

@@ -7,7 +7,7 @@ namespace {
 
 using namespace couplet;
 
-TextConfig small_text(TextPool pool) {
+TextConfig small_text(TextPool pool, bool causal = true) {
   TextConfig config;
   config.vocab_size = 20;
   config.context_length = 6;
@@ -19,10 +19,8 @@ TextConfig small_text(TextPool pool) {
   config.activation = Activation::gelu;
   config.pool = pool;
   config.eot_token_id = 19;
-  if (pool == TextPool::last) {
-    config.causal = false;
-    config.projection_bias = true;
-  }
+  config.causal = causal;
+  config.projection_bias = !causal;
   return config;
 }
 
@@ -33,10 +31,11 @@ Tensor<std::int64_t, 2> some_ids() {
   return ids;
 }
 
-class TextTransformerTest : public testing::TestWithParam<TextPool> {};
+class TextTransformerTest : public testing::TestWithParam<std::tuple<TextPool, bool>> {};
 
 TEST_P(TextTransformerTest, GradientsOfEveryParameter) {
-  TextTransformer<double> tower(small_text(GetParam()), 6);
+  const auto [pool, causal] = GetParam();
+  TextTransformer<double> tower(small_text(pool, causal), 6);
   test::randomize(tower, 1);
   const auto ids = some_ids();
   const auto dfeatures = test::random_matrix<double>(3, 6, 3);
@@ -54,7 +53,24 @@ TEST_P(TextTransformerTest, GradientsOfEveryParameter) {
   test::expect_parameter_gradients(tower, loss, 1e-7, 20);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pools, TextTransformerTest, testing::Values(TextPool::eot, TextPool::argmax, TextPool::last));
+INSTANTIATE_TEST_SUITE_P(Pools, TextTransformerTest,
+                         testing::Combine(testing::Values(TextPool::eot, TextPool::argmax, TextPool::last),
+                                          testing::Bool()));
+
+TEST(TextTransformer, WhatFollowsThePooledTokenCountsInABidirectionalTower) {
+  TextTransformer<double> tower(small_text(TextPool::eot, false), 6);
+  test::randomize(tower, 1);
+  tower.prepare();
+  auto ids = some_ids();
+  Workspace workspace;
+  Tensor<double, 2> before({3, 6});
+  Tensor<double, 2> after({3, 6});
+  tower.forward(ids, before, workspace);
+  ids(1, 5) = 7;
+  tower.forward(ids, after, workspace);
+  EXPECT_TRUE(test::same_bits(before[0], after[0]));
+  EXPECT_FALSE(test::same_bits(before[1], after[1]));
+}
 
 TEST(TextTransformer, WhatFollowsTheEndOfTextChangesNothing) {
   TextTransformer<float> tower(small_text(TextPool::eot), 6);
@@ -99,7 +115,7 @@ TEST(TextTransformer, TextsWithoutAnEndOrWithUnknownIdsAreRefusedByNumber) {
 }
 
 TEST(TextTransformer, SiglipTextsMustHaveFullLength) {
-  TextTransformer<double> tower(small_text(TextPool::last), 6);
+  TextTransformer<double> tower(small_text(TextPool::last, false), 6);
   tower.prepare();
   Workspace workspace;
   Tensor<double, 2> features({1, 6});

@@ -7,7 +7,14 @@ namespace {
 
 using namespace couplet;
 
-VisionConfig small_vision(VisionPool pool) {
+/// How a tower's tokens become one vector, and whether its blocks have LayerScale.
+struct Variant {
+  VisionPool pool;
+  bool ln_after_pool = false;
+  std::optional<double> ls_init_value = {};
+};
+
+VisionConfig small_vision(const Variant& variant) {
   VisionConfig config;
   config.image_height = 8;
   config.image_width = 12;
@@ -18,15 +25,17 @@ VisionConfig small_vision(VisionPool pool) {
   config.mlp_width = 12;
   config.eps = 1e-3;
   config.activation = Activation::gelu;
-  config.pool = pool;
-  if (pool == VisionPool::attention_pool) {
+  config.pool = variant.pool;
+  config.ln_after_pool = variant.ln_after_pool;
+  config.ls_init_value = variant.ls_init_value;
+  if (variant.pool == VisionPool::attention_pool) {
     config.class_token = config.ln_pre = config.projection = false;
     config.patch_bias = true;
   }
   return config;
 }
 
-class VisionTransformerTest : public testing::TestWithParam<VisionPool> {};
+class VisionTransformerTest : public testing::TestWithParam<Variant> {};
 
 TEST_P(VisionTransformerTest, GradientsOfEveryParameter) {
   const VisionConfig config = small_vision(GetParam());
@@ -66,10 +75,12 @@ TEST_P(VisionTransformerTest, InferenceAndTrainingGiveTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
-                         testing::Values(VisionPool::class_token, VisionPool::attention_pool));
+                         testing::Values(Variant{VisionPool::class_token}, Variant{VisionPool::class_token, false, 0.1},
+                                         Variant{VisionPool::average}, Variant{VisionPool::average, true},
+                                         Variant{VisionPool::attention_pool}));
 
 TEST(VisionTransformer, RefusesPixelsOfAnotherSizeAndAcceptsNone) {
-  VisionTransformer<double> tower(small_vision(VisionPool::class_token), 6);
+  VisionTransformer<double> tower(small_vision({VisionPool::class_token}), 6);
   tower.prepare();
   Workspace workspace;
   Tensor<double, 2> features({2, 6});

@@ -14,13 +14,14 @@ namespace couplet::inline COUPLET_ABI {
 /// How the image tower turns its tokens into one vector.
 enum class VisionPool {
   class_token,    ///< ln_post of the class token, then a projection (CLIP)
+  average,        ///< the mean of the patch tokens, then a projection (open_clip's pool_type "avg")
   attention_pool  ///< ln_post of every token, then an attention-pool head (SigLIP)
 };
 
 /// Which token of a text stands for the whole of it.
 enum class TextPool {
   eot,     ///< the first token with id eot_token_id (CLIP)
-  argmax,  ///< the first token with the largest id (old CLIP configurations that say eos_token_id 2)
+  argmax,  ///< the first token with the largest id (open_clip, and CLIP configurations that say eos_token_id 2)
   last     ///< the last position of the padded text (SigLIP)
 };
 
@@ -39,7 +40,9 @@ struct VisionConfig {
   bool patch_bias = false;
   bool ln_pre = true;
   VisionPool pool = VisionPool::class_token;
-  bool projection = true;  ///< a bias-free projection to embed_dim
+  bool ln_after_pool = false;           ///< average: ln_post follows the mean instead of preceding it
+  std::optional<double> ls_init_value;  ///< LayerScale and its initial factors; no value: the blocks have none
+  bool projection = true;               ///< a bias-free projection to embed_dim
 
   [[nodiscard]] Index grid_height() const { return image_height / patch_size; }
   [[nodiscard]] Index grid_width() const { return image_width / patch_size; }
@@ -56,11 +59,15 @@ struct TextConfig {
   Activation activation = Activation::quick_gelu;
   double eps = 1e-5;
   bool causal = true;
+  std::optional<double> ls_init_value;  ///< as in VisionConfig
   bool projection_bias = false;
   TextPool pool = TextPool::eot;
   std::int64_t eot_token_id = 49407;
   std::int64_t bos_token_id = 49406;
   std::int64_t pad_token_id = 49407;
+
+  /// Whether what is behind the pooled token influences it: texts must then come with context_length tokens.
+  [[nodiscard]] bool full_length() const { return !causal || pool == TextPool::last; }
 };
 
 struct ClipConfig {
@@ -132,13 +139,14 @@ inline void validate(const ClipConfig& config) {
          "text width " + std::to_string(t.width) + " does not divide into " + std::to_string(t.heads) + " heads");
   }
   if (v.pool == VisionPool::class_token && !v.class_token) fail("config", "class_token pooling without a class token");
+  if (v.ln_after_pool && v.pool != VisionPool::average) fail("config", "ln_after_pool belongs to average pooling");
   if (!v.projection && v.width != config.embed_dim) {
     fail("config", "without a projection embed_dim " + std::to_string(config.embed_dim) + " must be the vision width " +
                        std::to_string(v.width));
   }
-  if (t.causal && t.pool == TextPool::last) fail("config", "a causal text tower cannot be pooled at its padding");
-  if (!t.causal && t.pool != TextPool::last)
-    fail("config", "a bidirectional text tower is pooled at its last position");
+  if (v.pool == VisionPool::attention_pool && v.projection) {
+    fail("config", "an attention-pool head is not followed by a projection");
+  }
 }
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -18,6 +18,10 @@ class Initializer {
     const Random random(seed_, nn::init::stream_of(name));
     if (name == "logit_scale") return nn::init::constant(parameter, config_.init_logit_scale);
     if (name == "logit_bias") return nn::init::constant(parameter, config_.init_logit_bias.value_or(0.0));
+    if (ends_with(name, ".gamma")) {
+      const auto& factor = name.starts_with("visual.") ? config_.vision.ls_init_value : config_.text.ls_init_value;
+      return nn::init::constant(parameter, factor.value_or(1.0));
+    }
     const bool norm = contains(name, "ln_") || contains(name, ".ln.");
     if (norm) return nn::init::constant(parameter, ends_with(name, "weight") ? 1.0 : 0.0);
     if (config_.family == ClipConfig::Family::siglip) return siglip(name, parameter, random);

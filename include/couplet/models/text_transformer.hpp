@@ -1,6 +1,6 @@
 #pragma once
 /// The text tower: causal and pooled at the end-of-text token (CLIP), or bidirectional and pooled at the last position
-/// of a text padded to full length (SigLIP). Names as open_clip's TextTransformer.
+/// of a text padded to full length (SigLIP). open_clip has the other two combinations. Names as its TextTransformer.
 ///
 /// In a causal tower nothing behind the pooled token can reach it, so texts are cut there: exact, and several times
 /// less work on real captions.
@@ -16,6 +16,7 @@ class TextTransformer {
   struct Saved {
     std::vector<std::int64_t> ids;  // (R), the tokens that were computed
     std::vector<Index> offsets;     // (B + 1), their sequences
+    std::vector<Index> pooled;      // (B), the row of each text that was kept
     typename nn::Transformer<T>::Saved transformer;
     Tensor<T, 2> out;  // (B, C), what enters ln_final
     typename nn::LayerNorm<T>::Saved ln_final;
@@ -26,7 +27,7 @@ class TextTransformer {
       : token_embedding(Shape{config.vocab_size, config.width}),
         positional_embedding(Shape{config.context_length, config.width}),
         transformer(config.width, config.layers, config.heads, config.mlp_width, config.activation, config.eps,
-                    config.causal),
+                    config.causal, config.ls_init_value.has_value()),
         ln_final(config.width, config.eps),
         text_projection(config.width, embed_dim, config.projection_bias),
         config_(config) {}
@@ -40,20 +41,20 @@ class TextTransformer {
     text_projection.prepare();
   }
 
-  /// ids: (B, L), L <= context_length, padded on the right (SigLIP: L = context_length)
+  /// ids: (B, L), L <= context_length, padded on the right (bidirectional towers: L = context_length)
   /// features: (B, E), before l2 normalisation.
   void forward(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features, Workspace& workspace,
                Saved* saved = nullptr) const {
     check(ids, features);
     if (ids.extent(0) == 0) return;
     Workspace::Scope scope(workspace);
-    const auto [tokens, texts] = cut_texts(ids, workspace);
+    const auto [tokens, texts, pooled_rows] = cut_texts(ids, workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(texts.rows(), config_.width);
     const TensorView<T, 2> pooled = workspace.matrix<T>(texts.count(), config_.width);
     ops::embedding_forward<T>(tokens, texts, token_embedding.matrix(), positional_embedding.matrix(), x);
-    transformer.forward_pooled(x, texts, last_rows(texts, workspace), pooled, workspace,
+    transformer.forward_pooled(x, texts, pooled_rows, pooled, workspace,
                                saved != nullptr ? &saved->transformer : nullptr);
-    if (saved != nullptr) save(tokens, texts, pooled, *saved);
+    if (saved != nullptr) save({tokens, texts, pooled_rows}, pooled, *saved);
     const ops::Operand<T> normalized(pooled);
     ln_final.forward(pooled, normalized, saved != nullptr ? &saved->ln_final : nullptr);
     text_projection.forward(normalized, {}, features, workspace);
@@ -71,7 +72,7 @@ class TextTransformer {
     const TensorView<T, 2> dnormalized = workspace.matrix<T>(texts.count(), config_.width);
     text_projection.backward(dfeatures, normalized, dnormalized, workspace);
     ln_final.backward(dnormalized, saved.out.view(), saved.ln_final, dpooled, false);
-    transformer.backward_pooled(dpooled, texts, last_rows(texts, workspace), dx, workspace, saved.transformer);
+    transformer.backward_pooled(dpooled, texts, saved.pooled, dx, workspace, saved.transformer);
     ops::embedding_backward<T>(
         std::span<const std::int64_t>(saved.ids), texts, dx,
         token_embedding.trainable ? token_embedding.grad_matrix() : TensorView<T, 2>{},
@@ -96,10 +97,10 @@ class TextTransformer {
  private:
   void check(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features) const {
     const Index length = ids.extent(1);
-    const bool full_length = config_.pool != TextPool::last || length == config_.context_length;
-    if (length < 1 || length > config_.context_length || !full_length) {
+    const bool fits = !config_.full_length() || length == config_.context_length;
+    if (length < 1 || length > config_.context_length || !fits) {
       fail("encode_text", "ids " + to_string(ids.shape()) + ", but the model reads " +
-                              (config_.pool == TextPool::last ? "texts padded to " : "at most ") +
+                              (config_.full_length() ? "texts padded to " : "at most ") +
                               std::to_string(config_.context_length) + " tokens");
     }
     if (features.extent(0) != ids.extent(0) || features.extent(1) != embed_dim()) {
@@ -108,15 +109,15 @@ class TextTransformer {
     }
   }
 
-  /// The number of tokens of one text up to and including the one that is pooled.
-  [[nodiscard]] Index used_length(TensorView<const std::int64_t, 1> text, Index number) const {
-    if (config_.pool == TextPool::last) return text.size();
-    Index pooled = 0;
+  /// The place of the token that is pooled.
+  [[nodiscard]] Index pooled_token(TensorView<const std::int64_t, 1> text, Index number) const {
+    if (config_.pool == TextPool::last) return text.size() - 1;
+    Index largest = 0;
     for (Index t = 0; t < text.size(); ++t) {
-      if (config_.pool == TextPool::eot && text[t] == config_.eot_token_id) return t + 1;
-      if (text[t] > text[pooled]) pooled = t;
+      if (config_.pool == TextPool::eot && text[t] == config_.eot_token_id) return t;
+      if (text[t] > text[largest]) largest = t;
     }
-    if (config_.pool == TextPool::argmax) return pooled + 1;
+    if (config_.pool == TextPool::argmax) return largest;
     fail("encode_text", "text " + std::to_string(number) + " has no end-of-text token (id " +
                             std::to_string(config_.eot_token_id) + ")");
   }
@@ -124,14 +125,17 @@ class TextTransformer {
   struct Texts {
     std::span<const std::int64_t> ids;
     Sequences sequences;
+    std::span<const Index> pooled_rows;
   };
 
   [[nodiscard]] Texts cut_texts(TensorView<const std::int64_t, 2> ids, Workspace& workspace) const {
     Index* offsets = workspace.take<Index>(ids.extent(0) + 1);
+    Index* pooled_rows = workspace.take<Index>(ids.extent(0));
     std::int64_t* tokens = workspace.take<std::int64_t>(ids.size());
     offsets[0] = 0;
     for (Index b = 0; b < ids.extent(0); ++b) {
-      const Index length = used_length(ids[b], b);
+      const Index pooled = pooled_token(ids[b], b);
+      const Index length = config_.full_length() ? ids.extent(1) : pooled + 1;
       for (Index t = 0; t < length; ++t) {
         const std::int64_t id = ids(b, t);
         if (id < 0 || id >= config_.vocab_size) {
@@ -140,27 +144,22 @@ class TextTransformer {
         }
         tokens[offsets[b] + t] = id;
       }
+      pooled_rows[b] = offsets[b] + pooled;
       offsets[b + 1] = offsets[b] + length;
     }
-    const auto count = static_cast<std::size_t>(ids.extent(0)) + 1;
-    return {{tokens, static_cast<std::size_t>(offsets[count - 1])}, Sequences({offsets, count})};
+    const auto count = static_cast<std::size_t>(ids.extent(0));
+    return {{tokens, static_cast<std::size_t>(offsets[count])}, Sequences({offsets, count + 1}), {pooled_rows, count}};
   }
 
-  static std::span<const Index> last_rows(const Sequences& texts, Workspace& workspace) {
-    Index* rows = workspace.take<Index>(texts.count());
-    for (Index b = 0; b < texts.count(); ++b) rows[b] = texts.end(b) - 1;
-    return {rows, static_cast<std::size_t>(texts.count())};
-  }
-
-  void save(std::span<const std::int64_t> tokens, const Sequences& texts, TensorView<const T, 2> pooled,
-            Saved& saved) const {
-    saved.ids.assign(tokens.begin(), tokens.end());
+  void save(const Texts& texts, TensorView<const T, 2> pooled, Saved& saved) const {
+    saved.ids.assign(texts.ids.begin(), texts.ids.end());
     saved.offsets.clear();
     saved.offsets.push_back(0);
-    for (Index b = 0; b < texts.count(); ++b) saved.offsets.push_back(texts.end(b));
+    for (Index b = 0; b < texts.sequences.count(); ++b) saved.offsets.push_back(texts.sequences.end(b));
+    saved.pooled.assign(texts.pooled_rows.begin(), texts.pooled_rows.end());
     saved.out.resize(pooled.extents());
     copy(pooled, saved.out.view());
-    saved.ln_final.resize(texts.count());
+    saved.ln_final.resize(texts.sequences.count());
   }
 
   TextConfig config_;

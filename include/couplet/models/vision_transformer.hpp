@@ -1,8 +1,10 @@
 #pragma once
-/// The image tower: ViT of CLIP (class token, ln_pre, projection) and of SigLIP (attention-pool head).
-/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's VisionTransformer.
+/// The image tower: ViT of CLIP (class token, ln_pre, projection), of SigLIP (attention-pool head), and open_clip's
+/// with average pooling. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's
+/// VisionTransformer.
 #include "couplet/models/config.hpp"
 #include "couplet/nn/attention_pool.hpp"
+#include "couplet/nn/average_pool.hpp"
 #include "couplet/nn/patch_embedding.hpp"
 #include "couplet/nn/transformer.hpp"
 
@@ -16,7 +18,7 @@ class VisionTransformer {
     Tensor<T, 2> embedded;  // (B * tokens, C), what enters ln_pre
     typename nn::LayerNorm<T>::Saved ln_pre, ln_post;
     typename nn::Transformer<T>::Saved transformer;
-    Tensor<T, 2> out;  // what enters ln_post: the class tokens (B, C) or all tokens (B * tokens, C)
+    Tensor<T, 2> out;  // what enters ln_post: one row per image (B, C) or all tokens (B * tokens, C)
     typename nn::AttentionPool<T>::Saved attn_pool;
     Index batch = 0;
   };
@@ -25,7 +27,8 @@ class VisionTransformer {
   VisionTransformer(const VisionConfig& config, Index embed_dim)
       : conv1(config.width, config.channels, config.patch_size, config.patch_bias),
         positional_embedding(Shape{config.tokens(), config.width}),
-        transformer(config.width, config.layers, config.heads, config.mlp_width, config.activation, config.eps, false),
+        transformer(config.width, config.layers, config.heads, config.mlp_width, config.activation, config.eps, false,
+                    config.ls_init_value.has_value()),
         ln_post(config.width, config.eps),
         config_(config),
         embed_dim_(embed_dim) {
@@ -59,15 +62,16 @@ class VisionTransformer {
     const Sequences images = nn::equal_lengths(batch, config_.tokens(), workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
     embed(pixels, x, workspace, saved);
+    const TensorView<T, 2> pooled = workspace.matrix<T>(batch, config_.width);
     if (config_.pool == VisionPool::class_token) {
-      const TensorView<T, 2> pooled = workspace.matrix<T>(batch, config_.width);
       transformer.forward_pooled(x, images, class_token_rows(batch, workspace), pooled, workspace,
                                  saved != nullptr ? &saved->transformer : nullptr);
-      forward_class_head(pooled, features, workspace, saved);
-    } else {
-      transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
-      forward_attention_head(x, images, features, workspace, saved);
+      return forward_row_head(pooled, features, workspace, saved);
     }
+    transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
+    if (!config_.ln_after_pool) return forward_token_head(x, images, pooled, features, workspace, saved);
+    nn::average_pool_forward<T>(x, images, class_rows(), pooled);
+    forward_row_head(pooled, features, workspace, saved);
   }
 
   /// dfeatures: (B, E). Adds to the gradients of all parameters.
@@ -79,18 +83,18 @@ class VisionTransformer {
     const TensorView<T, 2> dx = workspace.matrix<T>(images.rows(), c);
     const TensorView<T, 2> dpooled = workspace.matrix<T>(saved.batch, c);
     if (config_.pool == VisionPool::class_token) {
-      backward_head(dfeatures, saved.out.view(), dpooled, workspace, saved);
+      backward_row_head(dfeatures, dpooled, workspace, saved);
       transformer.backward_pooled(dpooled, images, class_token_rows(saved.batch, workspace), dx, workspace,
                                   saved.transformer);
-    } else {
-      const TensorView<T, 2> tokens = workspace.matrix<T>(images.rows(), c);
-      const TensorView<T, 2> dtokens = workspace.matrix<T>(images.rows(), c);
-      ln_post.forward(saved.out.view(), ops::Operand<T>(tokens));
-      backward_projection(dfeatures, tokens, dpooled, workspace);
-      attn_pool.backward(dpooled, tokens, images, dtokens, workspace, saved.attn_pool);
-      ln_post.backward(dtokens, saved.out.view(), saved.ln_post, dx, false);
-      transformer.backward(dx, images, workspace, saved.transformer);
+      return backward_embed(dx, workspace, saved);
     }
+    if (config_.ln_after_pool) {
+      backward_row_head(dfeatures, dpooled, workspace, saved);
+      nn::average_pool_backward<T>(dpooled, images, class_rows(), dx);
+    } else {
+      backward_token_head(dfeatures, images, dpooled, dx, workspace, saved);
+    }
+    transformer.backward(dx, images, workspace, saved.transformer);
     backward_embed(dx, workspace, saved);
   }
 
@@ -178,8 +182,8 @@ class VisionTransformer {
     conv1.backward(dpatches, workspace, saved.conv1);
   }
 
-  void forward_class_head(TensorView<T, 2> pooled, TensorView<T, 2> features, Workspace& workspace,
-                          Saved* saved) const {
+  /// ln_post of one row per image, then the projection.
+  void forward_row_head(TensorView<T, 2> pooled, TensorView<T, 2> features, Workspace& workspace, Saved* saved) const {
     Workspace::Scope scope(workspace);
     save_out(pooled, saved);
     const ops::Operand<T> normalized(workspace, pooled.extent(0), pooled.extent(1));
@@ -187,15 +191,18 @@ class VisionTransformer {
     project(normalized, features, workspace);
   }
 
-  void forward_attention_head(TensorView<T, 2> x, const Sequences& images, TensorView<T, 2> features,
-                              Workspace& workspace, Saved* saved) const {
-    Workspace::Scope scope(workspace);
+  /// ln_post of every token, then pooling, then the projection. x: (B * tokens, C), overwritten.
+  void forward_token_head(TensorView<T, 2> x, const Sequences& images, TensorView<T, 2> pooled,
+                          TensorView<T, 2> features, Workspace& workspace, Saved* saved) const {
     save_out(x, saved);
     const ops::Operand<T> tokens(x);
     ln_post.forward(x, tokens, saved != nullptr ? &saved->ln_post : nullptr);
-    const ops::Operand<T> pooled(workspace, images.count(), config_.width);
-    attn_pool.forward(tokens, images, pooled.view(), workspace, saved != nullptr ? &saved->attn_pool : nullptr);
-    project(pooled, features, workspace);
+    if (config_.pool == VisionPool::attention_pool) {
+      attn_pool.forward(tokens, images, pooled, workspace, saved != nullptr ? &saved->attn_pool : nullptr);
+    } else {
+      nn::average_pool_forward<T>(x, images, class_rows(), pooled);
+    }
+    project(ops::Operand<T>(pooled), features, workspace);
   }
 
   void save_out(TensorView<const T, 2> x, Saved* saved) const {
@@ -223,14 +230,35 @@ class VisionTransformer {
     }
   }
 
-  void backward_head(TensorView<const T, 2> dfeatures, TensorView<const T, 2> out, TensorView<T, 2> dout,
-                     Workspace& workspace, const Saved& saved) {
+  /// dout: (B, C), assigned: the gradient of what entered ln_post.
+  void backward_row_head(TensorView<const T, 2> dfeatures, TensorView<T, 2> dout, Workspace& workspace,
+                         const Saved& saved) {
     Workspace::Scope scope(workspace);
+    const TensorView<const T, 2> out = saved.out.view();
     const TensorView<T, 2> normalized = workspace.matrix<T>(out.extent(0), out.extent(1));
     ln_post.forward(out, ops::Operand<T>(normalized));
     const TensorView<T, 2> dnormalized = workspace.matrix<T>(out.extent(0), out.extent(1));
     backward_projection(dfeatures, normalized, dnormalized, workspace);
     ln_post.backward(dnormalized, out, saved.ln_post, dout, false);
+  }
+
+  /// dpooled: (B, C), scratch   dout: (B * tokens, C), assigned: the gradient of what entered ln_post.
+  void backward_token_head(TensorView<const T, 2> dfeatures, const Sequences& images, TensorView<T, 2> dpooled,
+                           TensorView<T, 2> dout, Workspace& workspace, const Saved& saved) {
+    Workspace::Scope scope(workspace);
+    const TensorView<T, 2> tokens = workspace.matrix<T>(images.rows(), config_.width);
+    const TensorView<T, 2> dtokens = workspace.matrix<T>(images.rows(), config_.width);
+    ln_post.forward(saved.out.view(), ops::Operand<T>(tokens));
+    if (config_.pool == VisionPool::attention_pool) {
+      copy(dfeatures, dpooled);  // no projection follows this head
+      attn_pool.backward(dpooled, tokens, images, dtokens, workspace, saved.attn_pool);
+    } else {
+      const TensorView<T, 2> pooled = workspace.matrix<T>(images.count(), config_.width);
+      nn::average_pool_forward<T>(tokens, images, class_rows(), pooled);
+      backward_projection(dfeatures, pooled, dpooled, workspace);
+      nn::average_pool_backward<T>(dpooled, images, class_rows(), dtokens);
+    }
+    ln_post.backward(dtokens, saved.out.view(), saved.ln_post, dout, false);
   }
 
   [[nodiscard]] std::span<const Index> class_token_rows(Index batch, Workspace& workspace) const {
