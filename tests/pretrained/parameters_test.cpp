@@ -17,14 +17,17 @@ ClipConfig small_config() {
   return config;
 }
 
+const checkpoint::NameMap names = checkpoint::NameMap::hugging_face(false);
+
 TEST(Parameters, HalfPrecisionFilesLoadAsTheRoundedValues) {
   Clip<float> model(small_config());
   initialize(model, 1);
   const test::TemporaryDirectory folder;
   for (const auto dtype : {checkpoint::DType::bf16, checkpoint::DType::f16}) {
-    checkpoint::save_safetensors(folder.path() + "/model.safetensors", pretrained::parameter_records(model, dtype), {});
+    checkpoint::save_safetensors(folder.path() + "/model.safetensors",
+                                 pretrained::parameter_records(model, dtype, names), {});
     Clip<float> loaded(small_config());
-    pretrained::load_parameters(loaded, checkpoint::open_checkpoint(folder.path()), "config.json");
+    pretrained::load_parameters(loaded, checkpoint::open_checkpoint(folder.path()), names, "config.json");
     const double error = test::relative_error(loaded.visual.proj.weight.value, model.visual.proj.weight.value);
     EXPECT_GT(error, 0);
     EXPECT_LE(error, dtype == checkpoint::DType::bf16 ? 0x1p-8 : 0x1p-11);
@@ -36,9 +39,9 @@ TEST(Parameters, DoubleModelsReadFloatFilesExactly) {
   initialize(model, 1);
   const test::TemporaryDirectory folder;
   checkpoint::save_safetensors(folder.path() + "/model.safetensors",
-                               pretrained::parameter_records(model, checkpoint::DType::f32), {});
+                               pretrained::parameter_records(model, checkpoint::DType::f32, names), {});
   Clip<double> loaded(small_config());
-  pretrained::load_parameters(loaded, checkpoint::open_checkpoint(folder.path()), "config.json");
+  pretrained::load_parameters(loaded, checkpoint::open_checkpoint(folder.path()), names, "config.json");
   EXPECT_EQ(test::relative_error(loaded.text.token_embedding.value, model.text.token_embedding.value), 0);
 }
 
@@ -46,25 +49,25 @@ TEST(Parameters, OldFilesMayHoldPositionIds) {
   Clip<float> model(small_config());
   initialize(model, 1);
   const test::TemporaryDirectory folder;
-  auto records = pretrained::parameter_records(model, checkpoint::DType::f32);
+  auto records = pretrained::parameter_records(model, checkpoint::DType::f32, names);
   const std::vector<std::int64_t> positions(24, 0);
   records.push_back(checkpoint::tensor_record("text_model.embeddings.position_ids", checkpoint::DType::i64, {1, 24},
                                               positions.data()));
   checkpoint::save_safetensors(folder.path() + "/model.safetensors", records, {});
-  EXPECT_NO_THROW(pretrained::load_parameters(model, checkpoint::open_checkpoint(folder.path()), "config.json"));
+  EXPECT_NO_THROW(pretrained::load_parameters(model, checkpoint::open_checkpoint(folder.path()), names, "config.json"));
 }
 
 TEST(Parameters, EveryParameterThatIsMisshapenIsNamed) {
   Clip<float> model(small_config());
   initialize(model, 1);
   const test::TemporaryDirectory folder;
-  const auto records = pretrained::parameter_records(model, checkpoint::DType::f32);
+  const auto records = pretrained::parameter_records(model, checkpoint::DType::f32, names);
   for (std::size_t i = 0; i < records.size(); i += 5) {
     auto changed = records;
     changed[i].shape.insert(changed[i].shape.begin(), {1, 1});
     checkpoint::save_safetensors(folder.path() + "/model.safetensors", changed, {});
     try {
-      pretrained::load_parameters(model, checkpoint::open_checkpoint(folder.path()), "config.json");
+      pretrained::load_parameters(model, checkpoint::open_checkpoint(folder.path()), names, "config.json");
       ADD_FAILURE() << records[i].name;
     } catch (const file_error& error) {
       const std::string expected = records[i].name + ": expected " + checkpoint::shape_text(records[i].shape) +

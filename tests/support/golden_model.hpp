@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "couplet/checkpoint/name_map.hpp"
 #include "couplet/checkpoint/safetensors.hpp"
 #include "couplet/core/tensor.hpp"
 #include "support/shared_directory.hpp"
@@ -35,6 +36,24 @@ class GoldenTensors {
   [[nodiscard]] double number(const std::string& name) const { return read<double, 1>(name)(0); }
   /// All elements in order, whatever the shape.
   [[nodiscard]] std::vector<T> flat(const std::string& name) const { return file_.read<T>(*file_.find(name)); }
+  /// The values of one parameter of couplet, put together from the tensors of a layout under `prefix`.
+  [[nodiscard]] std::vector<T> parameter(const std::string& prefix, std::string_view name,
+                                         const checkpoint::NameMap& names) const {
+    std::vector<T> all;
+    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+      std::vector<T> part = flat(prefix + tensor.name);
+      if (tensor.form == checkpoint::Form::transposed) {
+        const auto& shape = file_.find(prefix + tensor.name)->shape;
+        const std::vector<T> values = part;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const auto rows = static_cast<std::size_t>(shape[0]);
+          part[i] = values[i % rows * static_cast<std::size_t>(shape[1]) + i / rows];
+        }
+      }
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
+  }
 
  private:
   checkpoint::SafetensorsFile file_;

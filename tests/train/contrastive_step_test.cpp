@@ -20,19 +20,7 @@ using train::LossKind;
 
 template <class T>
 LossKind loss_of(const Clip<T>& model) {
-  return model.config().family == ClipConfig::Family::siglip ? LossKind::siglip : LossKind::clip;
-}
-
-/// Expected values of one parameter, put together from the tensors of a Hugging Face file.
-template <class T>
-std::vector<T> expected_parameter(const test::GoldenTensors<T>& file, const std::string& prefix, std::string_view name,
-                                  bool siglip) {
-  std::vector<T> all;
-  for (const std::string& tensor : checkpoint::hugging_face_tensors(name, siglip)) {
-    const std::vector<T> part = file.flat(prefix + tensor);
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return model.has_logit_bias() ? LossKind::siglip : LossKind::clip;
 }
 
 /// The largest error relative to the tensor's largest component; absolute where the exact value is 0 (key biases).
@@ -65,9 +53,9 @@ class GoldenGradients : public testing::TestWithParam<const char*> {
     const T loss = step.forward_backward(bundle.model, inputs.template read<T, 4>("pixel_values"),
                                          inputs.template read<std::int64_t, 2>("input_ids"));
     EXPECT_NEAR(loss, expected.number("loss"), loss_tolerance * std::abs(expected.number("loss")));
-    const bool siglip = loss_of(bundle.model) == LossKind::siglip;
+    const checkpoint::NameMap names = pretrained::open_model(directory_).names;
     bundle.model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-      EXPECT_LE(gradient_error(parameter.grad, expected_parameter(expected, "grad.", name, siglip)), tolerance) << name;
+      EXPECT_LE(gradient_error(parameter.grad, expected.parameter("grad.", name, names)), tolerance) << name;
     });
   }
 
@@ -83,7 +71,8 @@ TEST_P(GoldenGradients, InDouble) {
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenGradients,
                          testing::Values("hf-clip-quickgelu", "hf-clip-gelu", "hf-clip-eos2", "hf-clip-sharded",
-                                         "hf-siglip", "hf-siglip-wide"),
+                                         "hf-siglip", "hf-siglip-wide", "openclip-vit", "openclip-vit-gelu",
+                                         "openclip-vit-layerscale", "openclip-vit-nocausal", "openclip-siglip"),
                          [](const auto& model) {
                            std::string name = model.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -125,7 +114,7 @@ void expect_trajectory(const char* file, double loss_tolerance, double parameter
     const std::string prefix = "after_" + std::to_string(k + 1) + ".";
     if (!expected.has(prefix + "logit_scale")) continue;
     model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-      const std::vector<T> values = expected_parameter(expected, prefix, name, false);
+      const std::vector<T> values = expected.parameter(prefix, name, checkpoint::NameMap::hugging_face(false));
       double error = 0;
       for (Index i = 0; i < parameter.size(); ++i) {
         const auto difference = parameter.value.data()[i] - values[static_cast<std::size_t>(i)];

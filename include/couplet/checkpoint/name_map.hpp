@@ -1,22 +1,45 @@
 #pragma once
-/// How each checkpoint layout names the parameters, kept as data.
+/// How each checkpoint layout names and shapes the parameters, kept as data.
 ///
-/// Inside, names are open_clip's. A layout is a list of replacements of name fragments, applied in order. "{qkv}" in a
-/// replacement means that the file holds the three row blocks of in_proj_weight (or in_proj_bias) as three tensors.
+/// Inside, names are open_clip's, with both projections as linear layers. A layout is a list of replacements of name
+/// fragments, applied in order. A mark in a replacement says that the file cuts in_proj_weight (or in_proj_bias) into
+/// several tensors of whole rows: "{qkv}" into three called q, k, v; "{q|kv}" into two called q, kv.
 #include <array>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "couplet/config.hpp"
 
 namespace couplet::inline COUPLET_ABI::checkpoint {
 
+/// How the elements of a tensor in the file are arranged, seen from the parameter.
+enum class Form {
+  same,
+  transposed,   ///< (in, out) instead of (out, in)
+  leading_one,  ///< one more dimension, of extent 1, in front
+};
+
 struct Rename {
   std::string_view inside;  ///< a fragment of a name inside couplet; a leading '^' ties it to the beginning
   std::string_view file;
+  Form form = Form::same;
 };
+
+/// A tensor of a file and the rows of a parameter that it holds: rows [first, first + parts) of `of` equal shares.
+struct FileTensor {
+  std::string name;
+  Form form = Form::same;
+  int first = 0;
+  int parts = 1;
+  int of = 1;
+  friend bool operator==(const FileTensor&, const FileTensor&) = default;
+};
+
+namespace detail {
 
 /// Hugging Face CLIPModel and SiglipModel (transformers, modeling_clip.py and modeling_siglip.py). "pre_layrnorm" is
 /// spelled so there.
@@ -45,33 +68,147 @@ inline constexpr std::array hugging_face_names{
 };
 
 /// SiglipModel calls the text projection a head; everything else as above.
-inline constexpr std::array hugging_face_siglip_names{
+inline constexpr std::array siglip_head_names{
     Rename{"^text_projection.", "text_model.head."},
 };
 
-/// Applies the first rule of each kind that fits.
-inline std::string rename(std::string name, std::span<const Rename> rules) {
-  for (const Rename& rule : rules) {
+/// OpenAI's and open_clip's projections are matrices that multiply from the right.
+inline constexpr std::array projection_names{
+    Rename{"^visual.proj.weight", "visual.proj", Form::transposed},
+};
+inline constexpr std::array text_projection_names{
+    Rename{"^text_projection.weight", "text_projection", Form::transposed},
+};
+
+/// open_clip's CustomTextCLIP keeps the text tower under a name of its own.
+inline constexpr std::array custom_text_names{
+    Rename{"^token_embedding.", "text.token_embedding."}, Rename{"^positional_embedding", "text.positional_embedding"},
+    Rename{"^transformer.", "text.transformer."},         Rename{"^ln_final.", "text.ln_final."},
+    Rename{"^text_projection", "text.text_projection"},
+};
+
+/// timm's VisionTransformer with attention pooling, as open_clip holds it (SigLIP).
+inline constexpr std::array timm_names{
+    Rename{"^visual.conv1.", "visual.trunk.patch_embed.proj."},
+    Rename{"^visual.positional_embedding", "visual.trunk.pos_embed", Form::leading_one},
+    Rename{"^visual.ln_post.", "visual.trunk.norm."},
+    Rename{"^visual.attn_pool.probe", "visual.trunk.attn_pool.latent"},
+    Rename{"^visual.attn_pool.attn.in_proj_weight", "visual.trunk.attn_pool.{q|kv}.weight"},
+    Rename{"^visual.attn_pool.attn.in_proj_bias", "visual.trunk.attn_pool.{q|kv}.bias"},
+    Rename{"^visual.attn_pool.attn.out_proj.", "visual.trunk.attn_pool.proj."},
+    Rename{"^visual.attn_pool.ln.", "visual.trunk.attn_pool.norm."},
+    Rename{"^visual.attn_pool.mlp.c_fc.", "visual.trunk.attn_pool.mlp.fc1."},
+    Rename{"^visual.attn_pool.mlp.c_proj.", "visual.trunk.attn_pool.mlp.fc2."},
+    Rename{"^visual.transformer.resblocks.", "visual.trunk.blocks."},
+};
+inline constexpr std::array timm_block_names{
+    Rename{".ln_1.", ".norm1."},
+    Rename{".ln_2.", ".norm2."},
+    Rename{".attn.in_proj_weight", ".attn.qkv.weight"},
+    Rename{".attn.in_proj_bias", ".attn.qkv.bias"},
+    Rename{".attn.out_proj.", ".attn.proj."},
+    Rename{".mlp.c_fc.", ".mlp.fc1."},
+    Rename{".mlp.c_proj.", ".mlp.fc2."},
+};
+
+/// Buffers beside the parameters, at the end of their names.
+inline constexpr std::array<std::string_view, 1> hugging_face_buffers{".position_ids"};
+inline constexpr std::array<std::string_view, 4> open_clip_buffers{"attn_mask", "input_resolution", "context_length",
+                                                                   "vocab_size"};
+
+}  // namespace detail
+
+/// What the names in an open_clip state dict depend on.
+struct OpenClipNames {
+  bool text_prefix = false;           ///< CustomTextCLIP: "text.token_embedding.weight"
+  bool text_projection_bias = false;  ///< the text projection is a linear layer
+  bool timm = false;                  ///< the image tower is timm's: "visual.trunk."
+};
+
+/// The names of one layout.
+class NameMap {
+ public:
+  static NameMap hugging_face(bool siglip) {
+    NameMap map;
+    if (siglip) map.add(detail::siglip_head_names);
+    map.add(detail::hugging_face_names);
+    map.buffers_ = detail::hugging_face_buffers;
+    return map;
+  }
+  /// OpenAI's state dicts are open_clip's with default options.
+  static NameMap open_clip(const OpenClipNames& names = {}) {
+    NameMap map;
+    if (names.timm) {
+      map.add(detail::timm_names);
+      map.add(detail::timm_block_names, "visual.trunk.blocks.");
+    } else {
+      map.add(detail::projection_names);
+    }
+    if (!names.text_projection_bias) map.add(detail::text_projection_names);
+    if (names.text_prefix) map.add(detail::custom_text_names);
+    map.buffers_ = detail::open_clip_buffers;
+    return map;
+  }
+
+  /// The tensors that hold one parameter, in the order of its rows.
+  [[nodiscard]] std::vector<FileTensor> tensors_of(std::string_view parameter) const {
+    FileTensor tensor{std::string(parameter)};
+    for (const Rules& set : sets_) {
+      if (!tensor.name.starts_with(set.only)) continue;
+      for (const Rename& rule : set.rules) rename(tensor, rule);
+    }
+    for (const Cut& cut : cuts) {
+      const std::size_t at = tensor.name.find(cut.mark);
+      if (at == std::string::npos) continue;
+      std::vector<FileTensor> tensors;
+      int first = 0;
+      for (const auto& [name, parts] : cut.pieces) {
+        if (parts == 0) continue;
+        FileTensor piece{tensor.name, tensor.form, first, parts, 3};
+        piece.name.replace(at, cut.mark.size(), name);
+        tensors.push_back(std::move(piece));
+        first += parts;
+      }
+      return tensors;
+    }
+    return {tensor};
+  }
+
+  /// Whether a tensor of the file is no parameter but a buffer that such files may hold.
+  [[nodiscard]] bool is_buffer(std::string_view tensor) const {
+    for (const std::string_view name : buffers_) {
+      if (tensor.ends_with(name)) return true;
+    }
+    return false;
+  }
+
+ private:
+  struct Rules {
+    std::span<const Rename> rules;
+    std::string_view only;  // names that begin so, in the form that earlier sets gave them
+  };
+  struct Cut {
+    std::string_view mark;
+    std::array<std::pair<std::string_view, int>, 3> pieces;  // names and thirds of the rows
+  };
+  static constexpr std::array cuts{
+      Cut{"{qkv}", {{{"q", 1}, {"k", 1}, {"v", 1}}}},
+      Cut{"{q|kv}", {{{"q", 1}, {"kv", 2}, {"", 0}}}},
+  };
+
+  void add(std::span<const Rename> rules, std::string_view only = "") { sets_.push_back({rules, only}); }
+
+  static void rename(FileTensor& tensor, const Rename& rule) {
     const bool anchored = rule.inside.front() == '^';
     const std::string_view fragment = anchored ? rule.inside.substr(1) : rule.inside;
-    const std::size_t at = name.find(fragment);
-    if (at == std::string::npos || (anchored && at != 0)) continue;
-    name.replace(at, fragment.size(), rule.file);
+    const std::size_t at = tensor.name.find(fragment);
+    if (at == std::string::npos || (anchored && at != 0)) return;
+    tensor.name.replace(at, fragment.size(), rule.file);
+    if (rule.form != Form::same) tensor.form = rule.form;
   }
-  return name;
-}
 
-/// The tensors of a Hugging Face file that hold one parameter: one, or three of equal height to be stacked.
-inline std::vector<std::string> hugging_face_tensors(std::string_view parameter, bool siglip) {
-  std::string name(parameter);
-  if (siglip) name = rename(std::move(name), hugging_face_siglip_names);
-  name = rename(std::move(name), hugging_face_names);
-  constexpr std::string_view mark = "{qkv}";
-  const std::size_t at = name.find(mark);
-  if (at == std::string::npos) return {name};
-  std::vector<std::string> parts;
-  for (const char* letter : {"q", "k", "v"}) parts.push_back(std::string(name).replace(at, mark.size(), letter));
-  return parts;
-}
+  std::vector<Rules> sets_;
+  std::span<const std::string_view> buffers_;
+};
 
 }  // namespace couplet::inline COUPLET_ABI::checkpoint

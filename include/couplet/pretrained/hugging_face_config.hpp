@@ -3,34 +3,15 @@
 ///
 /// An absent key takes the default of transformers' configuration classes (configuration_clip.py,
 /// configuration_siglip.py), as there; a key whose value is not supported is refused by name.
-#include <limits>
+#include <array>
 #include <string>
 
 #include "couplet/io/file.hpp"
-#include "couplet/io/json.hpp"
-#include "couplet/models/config.hpp"
+#include "couplet/pretrained/config_fields.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
 namespace detail {
-
-inline constexpr std::int64_t max_size = std::int64_t{1} << 24;
-
-inline Index size_or(const io::JsonField& field, std::string_view key, Index absent, std::int64_t min = 1,
-                     std::int64_t max = max_size) {
-  const auto found = field.find(key);
-  return found ? static_cast<Index>(found->integer(min, max)) : absent;
-}
-
-inline std::int64_t id_or(const io::JsonField& field, std::string_view key, std::int64_t absent) {
-  const auto found = field.find(key);
-  return found ? found->integer(0, std::numeric_limits<std::int32_t>::max()) : absent;
-}
-
-inline double number_or(const io::JsonField& field, std::string_view key, double absent, double min, double max) {
-  const auto found = field.find(key);
-  return found ? found->number(min, max) : absent;
-}
 
 struct ActivationName {
   std::string_view name;
@@ -138,24 +119,41 @@ inline ClipConfig parse_hugging_face_config(std::string_view text, const std::st
     config.embed_dim = detail::size_or(root, "projection_dim", 512);
     config.init_logit_scale = detail::number_or(root, "logit_scale_init_value", 2.6592, -20.0, 20.0);
   }
-  try {
-    validate(config);
-  } catch (const std::invalid_argument& error) {
-    throw file_error(path, error.what());
-  }
+  detail::validate_file(config, path);
   return config;
 }
 
 inline ClipConfig read_hugging_face_config(const std::string& path) {
-  return parse_hugging_face_config(io::read_file(path, 16U << 20U), path);
+  return parse_hugging_face_config(io::read_file(path, detail::max_config_bytes), path);
 }
 
-/// The text of a config.json that transformers opens with CLIPModel or SiglipModel. `dtype`: "float32", "float16", ...
+/// Why CLIPModel and SiglipModel of transformers cannot hold a model; empty when one of them can.
+inline std::string hugging_face_obstacle(const ClipConfig& config) {
+  const bool siglip = config.family == ClipConfig::Family::siglip;
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  const VisionPool pool = siglip ? VisionPool::attention_pool : VisionPool::class_token;
+  if (v.image_height != v.image_width) return "images are square there";
+  if (v.ls_init_value || t.ls_init_value) return "blocks have no LayerScale there";
+  if (v.pool != pool) return "the image tower is not pooled so there";
+  if (v.class_token == siglip || v.patch_bias != siglip || v.ln_pre == siglip || v.projection == siglip) {
+    return "the image tower has another structure there";
+  }
+  if (t.causal == siglip) return siglip ? "SigLIP texts are bidirectional there" : "CLIP texts are causal there";
+  if ((t.pool == TextPool::last) != siglip) return "texts are not pooled so there";
+  if (t.projection_bias != siglip) return siglip ? "text heads have a bias there" : "projections have no bias there";
+  if (config.init_logit_bias.has_value() != siglip) {
+    return siglip ? "SigLIP has a logit_bias there" : "CLIP has no logit_bias there";
+  }
+  return "";
+}
+
+/// The text of a config.json that transformers opens with CLIPModel or SiglipModel, for a model without
+/// hugging_face_obstacle(). `dtype`: "float32", "float16", ...
 inline std::string hugging_face_config(const ClipConfig& config, std::string_view dtype) {
   const bool siglip = config.family == ClipConfig::Family::siglip;
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
-  if (v.image_height != v.image_width) fail("save_pretrained", "this layout knows square images only");
   io::JsonWriter json;
   const auto tower = [&](const auto& c) {
     json.key("attention_dropout").value(0.0);

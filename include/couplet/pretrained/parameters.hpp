@@ -1,6 +1,9 @@
 #pragma once
 /// Moves parameters between a model and the tensors of a checkpoint.
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "couplet/checkpoint/name_map.hpp"
@@ -33,11 +36,21 @@ class TensorProblems {
   std::vector<std::string> lines_;
 };
 
-/// The shape of one of `parts` tensors stacked along the first dimension.
-inline std::vector<std::int64_t> part_shape(const Shape& shape, std::size_t parts) {
+/// The shape in the file of a tensor that holds (rows of) a parameter of this shape.
+inline std::vector<std::int64_t> file_shape(const Shape& shape, const checkpoint::FileTensor& tensor) {
   std::vector<std::int64_t> extents(shape.begin(), shape.end());
-  if (parts > 1) extents[0] /= static_cast<std::int64_t>(parts);
+  if (tensor.of > 1) extents[0] = extents[0] / tensor.of * tensor.parts;
+  if (tensor.form == checkpoint::Form::transposed) std::swap(extents[0], extents[1]);
+  if (tensor.form == checkpoint::Form::leading_one) extents.insert(extents.begin(), 1);
   return extents;
+}
+
+/// to (columns, rows) = from (rows, columns), transposed.
+template <class T>
+void transpose(const T* from, Index rows, Index columns, T* to) {
+  for (Index c = 0; c < columns; ++c) {
+    for (Index r = 0; r < rows; ++r) to[c * rows + r] = from[r * columns + c];
+  }
 }
 
 /// Equal, or both a single number: files hold logit_scale as [] or as [1].
@@ -48,82 +61,105 @@ inline bool same_shape(const std::vector<std::int64_t>& expected, const std::vec
   return expected == found || (single(expected) && single(found));
 }
 
-/// Buffers that old files of transformers hold beside the parameters.
-inline bool ignorable(std::string_view tensor) { return tensor.ends_with(".position_ids"); }
-
 inline bool is_siglip(const ClipConfig& config) { return config.family == ClipConfig::Family::siglip; }
 
 }  // namespace detail
 
 /// The number of elements of all parameters that `config` asks for; std::invalid_argument when it overflows.
 inline Index parameter_count(const ClipConfig& config) {
-  const auto block = [](Index width, Index mlp) {
+  const auto block = [](Index width, Index mlp, bool layer_scale = false) {
     const Index attention = checked_multiply(4 * width, width + 1);
-    return attention + checked_multiply(2 * width, mlp) + mlp + 5 * width;
+    return attention + checked_multiply(2 * width, mlp) + mlp + (layer_scale ? 7 : 5) * width;
   };
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
   const Index patch = checked_multiply(v.channels * v.patch_size, v.patch_size);
   const bool pooled = v.pool == VisionPool::attention_pool;
   const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0) + 2;  // of width v.width
-  Index count = checked_multiply(v.layers, block(v.width, v.mlp_width));
+  Index count = checked_multiply(v.layers, block(v.width, v.mlp_width, v.ls_init_value.has_value()));
   count += checked_multiply(v.width, patch + v.tokens() + vectors + (v.projection ? config.embed_dim : 0));
   if (pooled) count += block(v.width, v.mlp_width) - v.width;  // a probe and one LayerNorm instead of two
-  count += checked_multiply(t.layers, block(t.width, t.mlp_width));
+  count += checked_multiply(t.layers, block(t.width, t.mlp_width, t.ls_init_value.has_value()));
   count += checked_multiply(t.width, t.vocab_size + t.context_length + 2 + config.embed_dim);
   return count + (t.projection_bias ? config.embed_dim : 0) + 1 + (config.init_logit_bias ? 1 : 0);
 }
 
+namespace detail {
+
+/// A tensor of the file and the place in memory that it goes to.
+template <class T>
+struct TensorRead {
+  const checkpoint::TensorInfo* tensor;
+  checkpoint::Form form;
+  T* destination;
+};
+
+template <class T>
+void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& read) {
+  if (read.form != checkpoint::Form::transposed) {
+    return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
+  }
+  const std::vector<T> values = checkpoint.read<T>(*read.tensor);
+  transpose(values.data(), read.tensor->shape[0], read.tensor->shape[1], read.destination);
+}
+
+}  // namespace detail
+
 /// Reads all parameters of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped tensors
 /// together; `source` names the file that the model's structure came from.
 template <class T>
-void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const std::string& source) {
-  const bool siglip = detail::is_siglip(model.config());
+void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
+                     const std::string& source) {
   detail::TensorProblems problems;
-  std::vector<std::pair<const checkpoint::TensorInfo*, T*>> reads;
+  std::vector<detail::TensorRead<T>> reads;
   std::vector<std::string_view> used;
   model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-    const std::vector<std::string> tensors = checkpoint::hugging_face_tensors(name, siglip);
-    const std::vector<std::int64_t> shape = detail::part_shape(parameter.shape, tensors.size());
-    T* destination = parameter.value.data();
-    for (const std::string& tensor : tensors) {
-      const checkpoint::TensorInfo* found = checkpoint.find(tensor);
-      const std::string expected = tensor + ": expected " + checkpoint::shape_text(shape);
+    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+      const std::vector<std::int64_t> shape = detail::file_shape(parameter.shape, tensor);
+      const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
+      const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
       if (found == nullptr) {
         problems.add(expected + ", missing");
-      } else {
-        used.push_back(found->name);
-        if (!detail::same_shape(shape, found->shape)) {
-          problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
-        }
-        reads.emplace_back(found, destination);
+        continue;
       }
-      destination += parameter.size() / static_cast<Index>(tensors.size());
+      used.push_back(found->name);
+      if (!detail::same_shape(shape, found->shape)) {
+        problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
+      }
+      T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
+      reads.push_back({found, tensor.form, destination});
     }
   });
   std::sort(used.begin(), used.end());
   for (const checkpoint::TensorInfo& tensor : checkpoint.tensors()) {
-    if (!std::binary_search(used.begin(), used.end(), tensor.name) && !detail::ignorable(tensor.name)) {
+    if (!std::binary_search(used.begin(), used.end(), tensor.name) && !names.is_buffer(tensor.name)) {
       problems.add(printable(tensor.name) + ": " + checkpoint::shape_text(tensor.shape) + ", unexpected");
     }
   }
   problems.throw_if_any(checkpoint.files().front().path(), source);
-  for (const auto& [tensor, destination] : reads) checkpoint.read(*tensor, destination, tensor->count());
+  for (const auto& read : reads) detail::read_tensor(checkpoint, read);
   model.prepare();
 }
 
-/// All parameters under their Hugging Face names, to be saved as `dtype`. They borrow the model's memory.
+/// All parameters under the names of a layout, to be saved as `dtype`. They borrow the model's memory.
 template <class T>
-std::vector<checkpoint::TensorRecord> parameter_records(Clip<T>& model, checkpoint::DType dtype) {
-  const bool siglip = detail::is_siglip(model.config());
+std::vector<checkpoint::TensorRecord> parameter_records(Clip<T>& model, checkpoint::DType dtype,
+                                                        const checkpoint::NameMap& names) {
   std::vector<checkpoint::TensorRecord> records;
   model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-    const std::vector<std::string> tensors = checkpoint::hugging_face_tensors(name, siglip);
-    const T* source = parameter.value.data();
-    for (const std::string& tensor : tensors) {
-      records.push_back(
-          checkpoint::tensor_record(tensor, dtype, detail::part_shape(parameter.shape, tensors.size()), source));
-      source += parameter.size() / static_cast<Index>(tensors.size());
+    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+      const std::vector<std::int64_t> shape = detail::file_shape(parameter.shape, tensor);
+      const T* source = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
+      if (tensor.form != checkpoint::Form::transposed) {
+        records.push_back(checkpoint::tensor_record(tensor.name, dtype, shape, source));
+        continue;
+      }
+      const auto values = std::make_shared<std::vector<T>>(static_cast<std::size_t>(parameter.size()));
+      detail::transpose(source, shape[1], shape[0], values->data());
+      records.push_back(checkpoint::tensor_record(tensor.name, dtype, shape, values->data()));
+      records.back().fill = [values, fill = records.back().fill](std::size_t first, std::size_t count, void* out) {
+        fill(first, count, out);
+      };
     }
   });
   return records;

@@ -13,7 +13,8 @@
 #include "couplet/image/decode.hpp"
 #include "couplet/image/transform.hpp"
 #include "couplet/ops/l2_normalize.hpp"
-#include "couplet/pretrained/hugging_face_config.hpp"
+#include "couplet/pretrained/layout.hpp"
+#include "couplet/pretrained/open_clip_config_writer.hpp"
 #include "couplet/pretrained/parameters.hpp"
 #include "couplet/tokenizers/tokenizer.hpp"
 
@@ -30,6 +31,7 @@ class Pretrained {
   std::string no_tokenizer = "it has no tokenizer files";  ///< why there is none
   image::Transform transform = image::Transform();
   checkpoint::DType storage = checkpoint::DType::f32;  ///< how the parameters were stored, and will be saved
+  Layout layout = Layout::hugging_face;                ///< of the directory it came from, and will be saved in
   std::string directory = {};                          ///< where it came from, for messages
 
   [[nodiscard]] Index embed_dim() const { return model.embed_dim(); }
@@ -130,19 +132,43 @@ class Pretrained {
 
 namespace pretrained::detail {
 
-/// The image transform of a directory: its preprocessor_config.json, or what the model's family does by default.
-inline image::Transform load_transform(const std::string& directory, const ClipConfig& config) {
-  const int size = static_cast<int>(config.vision.image_height);
+/// The image transform of a directory: what its files say, or what the model's family does by default.
+inline image::Transform load_transform(const std::string& directory, const ModelFiles& files) {
+  const VisionConfig& v = files.config.vision;
+  const int size = static_cast<int>(v.image_height);
+  if (files.layout == Layout::openai) return image::Transform(image::open_clip_transform_config({size, size}));
   const image::TransformConfig fallback =
-      is_siglip(config) ? image::siglip_transform_config(size) : image::clip_transform_config(size);
-  image::Transform transform = image::Transform::from_preprocessor_config(directory, fallback);
-  const bool fits = transform.height() == config.vision.image_height && transform.width() == config.vision.image_width;
-  if (!fits) {
+      is_siglip(files.config) ? image::siglip_transform_config(size) : image::clip_transform_config(size);
+  image::Transform transform = files.layout == Layout::open_clip
+                                   ? image::Transform::from_open_clip_config(files.source)
+                                   : image::Transform::from_preprocessor_config(directory, fallback);
+  if (transform.height() != v.image_height || transform.width() != v.image_width) {
+    const std::string name = std::filesystem::path(files.source).filename().string();
     throw file_error(directory, "the image processor makes " + std::to_string(transform.height()) + " x " +
-                                    std::to_string(transform.width()) + " pixels, but config.json says image_size " +
-                                    std::to_string(size));
+                                    std::to_string(transform.width()) + " pixels, but " + name + " says image_size " +
+                                    (v.image_height == v.image_width ? "" : std::to_string(v.image_height) + " x ") +
+                                    std::to_string(v.image_width));
   }
   return transform;
+}
+
+/// A tokenizer with the rules of the layout: transformers', or those of open_clip's and OpenAI's own tokenizers. Models
+/// of open_clip that name a tokenizer of Hugging Face keep its rules.
+inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, const ModelFiles& files) {
+  using tokenizers::ClipDialect;
+  using tokenizers::OpenClipClean;
+  if (files.layout == Layout::openai) return tokenizer.with_dialect(ClipDialect::openai);
+  if (files.layout == Layout::hugging_face || !files.hf_tokenizer_name.empty()) return tokenizer;
+  if (files.clean == "canonicalize") return tokenizer.with_dialect(ClipDialect::open_clip, OpenClipClean::canonicalize);
+  if (files.clean == "whitespace") return tokenizer.with_dialect(ClipDialect::open_clip, OpenClipClean::whitespace);
+  if (files.clean.empty() || files.clean == "lower") return tokenizer.with_dialect(ClipDialect::open_clip);
+  throw file_error(files.source,
+                   "model_cfg.text_cfg.tokenizer_kwargs.clean: \"" + printable(files.clean) + "\" is not supported");
+}
+
+/// A text model whose tokenizer is of another kind than CLIP's and SigLIP's.
+inline bool has_foreign_tokenizer(const std::string& directory, const ModelFiles& files) {
+  return !files.hf_tokenizer_name.empty() && !is_siglip(files.config) && !exists_in(directory, "merges.txt");
 }
 
 /// A configuration cannot ask for much more memory than its checkpoint has bytes. Small contradictions are left to
@@ -163,19 +189,25 @@ inline void check_budget(const ClipConfig& config, const checkpoint::Checkpoint&
 
 }  // namespace pretrained::detail
 
-/// Reads a Hugging Face directory: config.json, model.safetensors (or shards with an index) in F32, F16 or BF16,
-/// tokenizer files and preprocessor_config.json where present. file_error says what does not fit.
+struct LoadOptions {
+  std::optional<Layout> layout = {};  ///< the layout to read, where the files leave a choice or cannot tell
+};
+
+/// Reads a model directory in any Layout: configuration, weights (or shards with an index) in F32, F16 or BF16,
+/// tokenizer files and image transform where present. file_error says what does not fit.
 template <class T = float>
-Pretrained<T> load_pretrained(const std::string& directory) {
-  const std::string config_path = (std::filesystem::path(directory) / "config.json").string();
-  const ClipConfig config = pretrained::read_hugging_face_config(config_path);
-  const checkpoint::Checkpoint checkpoint = checkpoint::open_checkpoint(directory);
-  pretrained::detail::check_budget(config, checkpoint, config_path);
-  Pretrained<T> bundle{.model = Clip<T>(config), .transform = pretrained::detail::load_transform(directory, config)};
-  pretrained::load_parameters(bundle.model, checkpoint, config_path);
-  if (const auto* any = checkpoint.find("logit_scale")) bundle.storage = any->dtype;
+Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& options = {}) {
+  const pretrained::ModelFiles files = pretrained::open_model(directory, options.layout);
+  const ClipConfig& config = files.config;
+  pretrained::detail::check_budget(config, files.checkpoint, files.source);
+  Pretrained<T> bundle{.model = Clip<T>(config), .transform = pretrained::detail::load_transform(directory, files)};
+  pretrained::load_parameters(bundle.model, files.checkpoint, files.names, files.source);
+  if (const auto* any = files.checkpoint.find("logit_scale")) bundle.storage = any->dtype;
+  bundle.layout = files.layout;
   bundle.directory = directory;
-  if (tokenizers::Tokenizer::exists(directory)) {
+  if (pretrained::detail::has_foreign_tokenizer(directory, files)) {
+    bundle.no_tokenizer = "\"" + printable(files.hf_tokenizer_name) + "\" is not supported";
+  } else if (tokenizers::Tokenizer::exists(directory)) {
     tokenizers::Tokenizer tokenizer = tokenizers::Tokenizer::load(directory);
     if (tokenizer.vocab_size() > config.text.vocab_size) {
       throw file_error(directory, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
@@ -184,26 +216,76 @@ Pretrained<T> load_pretrained(const std::string& directory) {
     }
     bundle.tokenizer = tokenizer.with_context_length(config.text.context_length);
   }
+  if (bundle.tokenizer && bundle.tokenizer->as_clip() != nullptr) {
+    bundle.tokenizer = pretrained::detail::in_dialect(*bundle.tokenizer, files);
+  }
   return bundle;
 }
 
-/// Writes a directory that load_pretrained and transformers open; every file is replaced atomically.
+namespace pretrained::detail {
+
+/// std::invalid_argument naming what the layout cannot hold.
+inline void require_saveable(const ClipConfig& config, const image::TransformConfig& transform, Layout layout) {
+  const bool hugging_face = layout == Layout::hugging_face;
+  std::string obstacle = hugging_face ? hugging_face_obstacle(config) : open_clip_obstacle(config);
+  if (obstacle.empty() && !hugging_face) obstacle = open_clip_obstacle(transform);
+  if (obstacle.empty()) return;
+  fail("save_pretrained", "the " + std::string(layout_name(hugging_face ? layout : Layout::open_clip)) +
+                              " layout cannot hold this model: " + obstacle);
+}
+
 template <class T>
-void save_pretrained(Pretrained<T>& bundle, const std::string& directory) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) throw file_error(directory, "cannot be created: " + error.message());
+void save_hugging_face(Pretrained<T>& bundle, const std::string& directory) {
+  const ClipConfig& config = bundle.model.config();
+  image::TransformConfig transform = bundle.transform.config();
+  if (is_siglip(config) && !transform.do_center_crop) transform.image_processor_type = "SiglipImageProcessor";
+  const std::string processor = image::preprocessor_config_json(transform);
   const std::string_view dtype = bundle.storage == checkpoint::DType::f16    ? "float16"
                                  : bundle.storage == checkpoint::DType::bf16 ? "bfloat16"
                                  : bundle.storage == checkpoint::DType::f64  ? "float64"
                                                                              : "float32";
-  const fs::path folder(directory);
-  checkpoint::save_safetensors((folder / "model.safetensors").string(),
-                               pretrained::parameter_records(bundle.model, bundle.storage), {{"format", "pt"}});
-  io::write_file((folder / "config.json").string(), pretrained::hugging_face_config(bundle.model.config(), dtype));
-  bundle.transform.save(directory);
-  if (bundle.tokenizer) bundle.tokenizer->save(directory);
+  const auto names = checkpoint::NameMap::hugging_face(is_siglip(config));
+  checkpoint::save_safetensors(path_in(directory, "model.safetensors"),
+                               parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
+  io::write_file(path_in(directory, "config.json"), hugging_face_config(config, dtype));
+  io::write_file(path_in(directory, "preprocessor_config.json"), processor);
+}
+
+/// Whether open_clip's built-in tokenizer, with OpenAI's vocabulary, is not this one.
+inline bool is_own_tokenizer(const tokenizers::Tokenizer& tokenizer) {
+  return tokenizer.vocab_size() != 49408 || tokenizer.bos_token_id() != 49406 || tokenizer.eos_token_id() != 49407;
+}
+
+template <class T>
+void save_open_clip(Pretrained<T>& bundle, const std::string& directory) {
+  const ClipConfig& config = bundle.model.config();
+  const bool own_tokenizer = bundle.tokenizer && is_own_tokenizer(*bundle.tokenizer);
+  const auto names = checkpoint::NameMap::open_clip(
+      {.text_prefix = has_custom_text(config), .text_projection_bias = config.text.projection_bias});
+  checkpoint::save_safetensors(path_in(directory, "open_clip_model.safetensors"),
+                               parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
+  io::write_file(path_in(directory, "open_clip_config.json"),
+                 open_clip_config(config, bundle.transform.config(), own_tokenizer));
+}
+
+}  // namespace pretrained::detail
+
+/// Writes a directory that load_pretrained and the layout's own library open; every file is replaced atomically.
+/// `layout`: bundle.layout unless given (OpenAI's becomes open_clip's, which has the same names).
+/// std::invalid_argument: what the layout cannot hold, by name.
+template <class T>
+void save_pretrained(Pretrained<T>& bundle, const std::string& directory, std::optional<Layout> layout = std::nullopt) {
+  const bool hugging_face = layout.value_or(bundle.layout) == Layout::hugging_face;
+  pretrained::detail::require_saveable(bundle.model.config(), bundle.transform.config(),
+                                       layout.value_or(bundle.layout));
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) throw file_error(directory, "cannot be created: " + error.message());
+  hugging_face ? pretrained::detail::save_hugging_face(bundle, directory)
+               : pretrained::detail::save_open_clip(bundle, directory);
+  if (!bundle.tokenizer) return;
+  const bool clip = bundle.tokenizer->as_clip() != nullptr;
+  (clip ? bundle.tokenizer->with_dialect(tokenizers::ClipDialect::hugging_face) : *bundle.tokenizer).save(directory);
 }
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -1,0 +1,116 @@
+#include "couplet/pretrained/open_clip_config.hpp"
+
+#include <gtest/gtest.h>
+
+#include "pretrained/written_checkpoint.hpp"
+
+namespace {
+
+using namespace couplet;
+
+pretrained::OpenClipModel parse(const std::string& text) {
+  const test::TemporaryDirectory folder;
+  return pretrained::parse_open_clip_model(text, "open_clip_config.json", test::zeros(folder, {{"a", {1}}}));
+}
+
+std::string config(const std::string& vision, const std::string& text = "", const std::string& model = "") {
+  return R"({"model_cfg": {"embed_dim": 512, )" + model + R"("vision_cfg": {)" + vision + R"(}, "text_cfg": {)" + text +
+         "}}}";
+}
+
+std::string message_of(const std::string& text) {
+  try {
+    (void)parse(text);
+  } catch (const file_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(OpenClipConfig, AbsentKeysTakeTheDefaultsOfOpenClip) {
+  const ClipConfig c = parse(config("")).config;
+  EXPECT_EQ(c.vision.image_height, 224);
+  EXPECT_EQ(c.vision.patch_size, 16);
+  EXPECT_EQ(c.vision.heads, 12);
+  EXPECT_EQ(c.vision.mlp_width, 3072);
+  EXPECT_EQ(c.vision.activation, Activation::gelu);
+  EXPECT_EQ(c.vision.eps, 1e-5);
+  EXPECT_EQ(c.vision.pool, VisionPool::class_token);
+  EXPECT_TRUE(c.vision.ln_pre);
+  EXPECT_EQ(c.text.context_length, 77);
+  EXPECT_EQ(c.text.heads, 8);
+  EXPECT_EQ(c.text.pool, TextPool::argmax);
+  EXPECT_TRUE(c.text.causal);
+  EXPECT_FALSE(c.init_logit_bias);
+  EXPECT_NEAR(c.init_logit_scale, std::log(1 / 0.07), 1e-12);
+}
+
+TEST(OpenClipConfig, ReadsEveryKeyThatChangesTheModel) {
+  const ClipConfig c = parse(config(R"("image_size": [24, 40], "layers": 3, "width": 24, "head_width": 8,
+      "patch_size": 8, "mlp_ratio": 3.4, "ls_init_value": 1e-5, "no_ln_pre": true, "pool_type": "avg",
+      "final_ln_after_pool": true, "norm_kwargs": {"eps": 0.001}, "act_kwargs": {"approximate": "tanh"})",
+                                    R"("vocab_size": 100, "no_causal_mask": true, "proj_bias": true,
+      "pool_type": "eos", "eos_id": 7, "ls_init_value": 0.5)",
+                                    R"("init_logit_bias": -10, "init_logit_scale": 2.3, )"))
+                           .config;
+  EXPECT_EQ(c.vision.image_height, 24);
+  EXPECT_EQ(c.vision.image_width, 40);
+  EXPECT_EQ(c.vision.mlp_width, 81);  // int(24 * 3.4)
+  EXPECT_EQ(c.vision.heads, 3);
+  EXPECT_EQ(c.vision.ls_init_value, 1e-5);
+  EXPECT_FALSE(c.vision.ln_pre);
+  EXPECT_EQ(c.vision.pool, VisionPool::average);
+  EXPECT_TRUE(c.vision.ln_after_pool);
+  EXPECT_EQ(c.vision.eps, 1e-3);
+  EXPECT_EQ(c.vision.activation, Activation::gelu_tanh);
+  EXPECT_EQ(c.text.activation, Activation::gelu);
+  EXPECT_FALSE(c.text.causal);
+  EXPECT_TRUE(c.text.projection_bias);
+  EXPECT_EQ(c.text.pool, TextPool::eot);
+  EXPECT_EQ(c.text.eot_token_id, 7);
+  EXPECT_EQ(c.text.ls_init_value, 0.5);
+  EXPECT_EQ(c.init_logit_bias, -10.0);
+  EXPECT_EQ(c.init_logit_scale, 2.3);
+  EXPECT_EQ(parse(config("", "", R"("quick_gelu": true, )")).config.text.activation, Activation::quick_gelu);
+}
+
+TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
+  const auto refused = [](const std::string& text, const std::string& key, const std::string& value) {
+    const std::string message = message_of(text);
+    EXPECT_NE(message.find("model_cfg." + key), std::string::npos) << message;
+    EXPECT_NE(message.find(value), std::string::npos) << message;
+  };
+  refused(config(R"("layers": [3, 4, 6, 3])"), "vision_cfg.layers", "ModifiedResNet");
+  refused(config(R"("attentional_pool": true)"), "vision_cfg.attentional_pool", "true");
+  refused(config(R"("qk_norm": true)"), "vision_cfg.qk_norm", "true");
+  refused(config(R"("pos_embed_type": "sin_cos_2d")"), "vision_cfg.pos_embed_type", "sin_cos_2d");
+  refused(config(R"("pool_type": "none")"), "vision_cfg.pool_type", "none");
+  refused(config(R"("timm_model_name": "convnext_base")"), "vision_cfg.timm_model_name", "convnext_base");
+  refused(config(R"("norm_kwargs": {"elementwise_affine": 1})"), "vision_cfg.norm_kwargs.elementwise_affine", "1");
+  refused(config("", R"("hf_model_name": "roberta-base")"), "text_cfg.hf_model_name", "roberta-base");
+  refused(config("", R"("embed_cls": true)"), "text_cfg.embed_cls", "true");
+  refused(config("", R"("proj_type": "none")"), "text_cfg.proj_type", "none");
+  refused(config("", R"("pool_type": "first")"), "text_cfg.pool_type", "first");
+  refused(config("", "", R"("multimodal_cfg": {"width": 512}, )"), "multimodal_cfg", "an object");
+  refused(config("", R"("act_kwargs": {"approximate": "tanh"})", R"("quick_gelu": true, )"), "text_cfg.act_kwargs",
+          "QuickGELU");
+  EXPECT_NE(message_of("{}").find("model_cfg"), std::string::npos);
+  EXPECT_EQ(message_of(config(R"("qk_norm": false, "attentional_pool": false, "patch_dropout": 0.5)")), "");
+}
+
+TEST(OpenClipConfig, RefusesNonsenseInNumbers) {
+  for (const char* value : {"-1", "1.5", "\"768\"", "true", "2147483648", "18446744073709551616", "[768]"}) {
+    EXPECT_NE(message_of(config(R"("width": )" + std::string(value))).find("width"), std::string::npos) << value;
+  }
+  EXPECT_NE(message_of(config(R"("width": 32)")).find("heads must be positive"), std::string::npos);
+  EXPECT_NE(message_of(config(R"("image_size": [224])")).find("expected [height, width]"), std::string::npos);
+  EXPECT_NE(message_of(config(R"("mlp_ratio": 0)")).find("mlp_ratio"), std::string::npos);
+}
+
+TEST(OpenClipConfig, TellsAboutTheTokenizer) {
+  const auto model = parse(config("", R"("hf_tokenizer_name": "bert", "tokenizer_kwargs": {"clean": "canonicalize"})"));
+  EXPECT_EQ(model.hf_tokenizer_name, "bert");
+  EXPECT_EQ(model.clean, "canonicalize");
+}
+
+}  // namespace
