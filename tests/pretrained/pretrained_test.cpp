@@ -52,6 +52,22 @@ class GoldenModel : public testing::TestWithParam<const char*> {
     RecordProperty("image_error", std::to_string(test::relative_error(image, expected.matrix("image_features"))));
   }
 
+  template <class T>
+  static image::Size size_of(const Tensor<T, 4>& pixels) {
+    return {static_cast<int>(pixels.extent(2)), static_cast<int>(pixels.extent(3))};
+  }
+
+  template <class T>
+  void expect_interpolated(const Tensor<T, 4>& pixels, const test::GoldenTensors<T>& expected, double tolerance) {
+    const Pretrained<T> bundle = load_pretrained<T>(directory_, {.image_size = size_of(pixels)});
+    EXPECT_EQ(bundle.transform.height(), pixels.extent(2));
+    EXPECT_EQ(bundle.transform.width(), pixels.extent(3));
+    Tensor<T, 2> features({pixels.extent(0), bundle.embed_dim()});
+    Workspace workspace;
+    bundle.model.encode_image(pixels, features, workspace);
+    EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("interpolate.image_features"), tolerance));
+  }
+
   /// The first rows of `expected`: texts are computed up to their pooled token.
   static void expect_rows(const Tensor<float, 2>& expected, TensorView<const float, 2> actual,
                           const std::string& name) {
@@ -84,12 +100,23 @@ TEST_P(GoldenModel, FeaturesInDouble) {
                           test::GoldenTensors<double>(file("golden_f64.safetensors")), 1e-10);
 }
 
+/// Directories with the features of an image of another size.
+class GoldenResize : public GoldenModel {};
+
+TEST_P(GoldenResize, FeaturesInFloatAndDouble) {
+  const test::GoldenTensors<double> expected(file("golden_f64.safetensors"));
+  const test::GoldenTensors<float> golden(file("golden.safetensors"));
+  expect_interpolated<double>(golden.read<double, 4>("interpolate.pixel_values"), expected, 1e-10);
+  expect_interpolated<float>(golden.read<float, 4>("interpolate.pixel_values"), golden, 1e-5);
+}
+
 TEST_P(GoldenModel, ActivationsOfEveryBlock) {
   const test::GoldenTensors<float> golden(file("golden.safetensors"));
   if (!golden.has("vision.block.0")) GTEST_SKIP() << "no activations given";
-  if (golden.has("interpolate.pixel_values")) GTEST_SKIP() << "activations of an image of another size";
-  const Pretrained<float> bundle = load_pretrained(directory_);
-  const auto pixels = golden.read<float, 4>("pixel_values");
+  // Where the golden data have an image of another size, these are its activations.
+  const bool interpolated = golden.has("interpolate.pixel_values");
+  const auto pixels = golden.read<float, 4>(interpolated ? "interpolate.pixel_values" : "pixel_values");
+  const Pretrained<float> bundle = load_pretrained(directory_, {.image_size = size_of(pixels)});
   const auto ids = golden.read<std::int64_t, 2>("input_ids");
   Workspace workspace;
   Tensor<float, 2> features({pixels.extent(0), bundle.embed_dim()});
@@ -103,7 +130,8 @@ TEST_P(GoldenModel, ActivationsOfEveryBlock) {
     expect_rows(expected, vision.out.view().slice(0, expected.extent(0)), last);
   }
   TextTransformer<float>::Saved text;
-  bundle.model.text.forward(ids, features, workspace, &text);
+  Tensor<float, 2> text_features({ids.extent(0), bundle.embed_dim()});
+  bundle.model.text.forward(ids, text_features, workspace, &text);
   expect_activations(golden, "text.", text.transformer.resblocks, text.offsets[1]);
 }
 
@@ -145,11 +173,13 @@ TEST_P(GoldenModel, SaysThatItHasNoTokenizer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(golden_names), [](const auto& model) {
+constexpr auto test_name = [](const auto& model) {
   std::string name = model.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
-});
+};
+INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(golden_names), test_name);
+INSTANTIATE_TEST_SUITE_P(All, GoldenResize, testing::Values("hf-clip-quickgelu", "hf-siglip"), test_name);
 
 using test::random_images;
 using test::small_bundle;
@@ -276,6 +306,35 @@ TEST(Pretrained, RefusesAConfigurationThatAsksForFarMoreThanTheCheckpointHolds) 
   const std::string message = message_of_loading(folder.path());
   EXPECT_NE(message.find("config.json"), std::string::npos) << message;
   EXPECT_NE(message.find("parameters, but the checkpoint has"), std::string::npos) << message;
+}
+
+TEST(Pretrained, AnotherImageSizeIsKeptWhenSaved) {
+  for (const Layout layout : {Layout::hugging_face, Layout::open_clip}) {
+    Pretrained<float> bundle = small_bundle();
+    const test::TemporaryDirectory folder, larger;
+    save_pretrained(bundle, folder.path(), layout);
+    Pretrained<float> resized = load_pretrained(folder.path(), {.image_size = image::Size{48, 48}});
+    EXPECT_EQ(resized.model.config().vision.tokens(), 37);
+    const auto images = random_images(2);
+    const Tensor<float, 2> features = resized.encode_image(images);
+    EXPECT_FALSE(test::near_relative_to_max(features, bundle.encode_image(images), 0.01));
+    save_pretrained(resized, larger.path());
+    EXPECT_TRUE(test::same_bits(load_pretrained(larger.path()).encode_image(images), features));
+  }
+}
+
+TEST(Pretrained, OpenClipFilesMayHoldAnotherGridThanTheirConfiguration) {
+  Pretrained<float> bundle = small_bundle();
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path(), Layout::open_clip);
+  const Pretrained<float> expected = load_pretrained(folder.path(), {.image_size = image::Size{48, 48}});
+  std::string config = read_text(folder.path() + "/open_clip_config.json");
+  for (const std::string key : {"\"image_size\": 32", "\"size\": 32"}) {
+    config.replace(config.find(key) + key.size() - 2, 2, "48");
+  }
+  std::ofstream(folder.path() + "/open_clip_config.json") << config;
+  const auto images = random_images(2);
+  EXPECT_TRUE(test::same_bits(load_pretrained(folder.path()).encode_image(images), expected.encode_image(images)));
 }
 
 TEST(Pretrained, MissingDirectoriesAndFilesAreNamed) {

@@ -40,9 +40,9 @@ struct VisionConfig {
   bool patch_bias = false;
   bool ln_pre = true;
   VisionPool pool = VisionPool::class_token;
-  bool ln_after_pool = false;           ///< average: ln_post follows the mean instead of preceding it
-  std::optional<double> ls_init_value;  ///< LayerScale and its initial factors; no value: the blocks have none
-  bool projection = true;               ///< a bias-free projection to embed_dim
+  bool ln_after_pool = false;                ///< average: ln_post follows the mean instead of preceding it
+  std::optional<double> ls_init_value = {};  ///< LayerScale and its initial factors; no value: the blocks have none
+  bool projection = true;                    ///< a bias-free projection to embed_dim
 
   [[nodiscard]] Index grid_height() const { return image_height / patch_size; }
   [[nodiscard]] Index grid_width() const { return image_width / patch_size; }
@@ -59,7 +59,7 @@ struct TextConfig {
   Activation activation = Activation::quick_gelu;
   double eps = 1e-5;
   bool causal = true;
-  std::optional<double> ls_init_value;  ///< as in VisionConfig
+  std::optional<double> ls_init_value = {};  ///< as in VisionConfig
   bool projection_bias = false;
   TextPool pool = TextPool::eot;
   std::int64_t eot_token_id = 49407;

@@ -2,6 +2,7 @@
 /// Moves parameters between a model and the tensors of a checkpoint.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "couplet/checkpoint/safetensors_writer.hpp"
 #include "couplet/checkpoint/sharded.hpp"
 #include "couplet/models/clip.hpp"
+#include "couplet/nn/position_resize.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
@@ -84,7 +86,28 @@ inline Index parameter_count(const ClipConfig& config) {
   return count + (t.projection_bias ? config.embed_dim : 0) + 1 + (config.init_logit_bias ? 1 : 0);
 }
 
+/// The position table of the image tower as a file holds it, and how it is resized for a model with another grid.
+struct PositionTable {
+  nn::Grid grid;
+  nn::PositionFilter filter = nn::PositionFilter::bicubic;
+};
+
 namespace detail {
+
+/// The grid of a model's patches.
+inline nn::Grid grid_of(const VisionConfig& v) { return {v.grid_height(), v.grid_width()}; }
+
+/// Reads a table of another grid; the row of the class token stays as it is.
+template <class T>
+void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::TensorInfo& tensor,
+                    const PositionTable& table, const VisionConfig& v, TensorView<T, 2> positions) {
+  const std::vector<T> values = checkpoint.read<T>(tensor);
+  const Index first = v.class_token ? 1 : 0;
+  const TensorView<const T, 2> rows(values.data(), {first + table.grid.size(), v.width});
+  copy(rows.slice(0, first), positions.slice(0, first));
+  nn::PositionResize(table.grid, grid_of(v), table.filter)
+      .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
+}
 
 /// A tensor of the file and the place in memory that it goes to.
 template <class T>
@@ -106,16 +129,22 @@ void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& 
 }  // namespace detail
 
 /// Reads all parameters of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped tensors
-/// together; `source` names the file that the model's structure came from.
+/// together; `source` names the file that the model's structure came from. `table`: the file's grid of positions, where
+/// it may be another than the model's.
 template <class T>
 void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
-                     const std::string& source) {
+                     const std::string& source, const std::optional<PositionTable>& table = std::nullopt) {
+  const VisionConfig& v = model.config().vision;
+  const bool resize = table && table->grid != detail::grid_of(v);
+  const checkpoint::TensorInfo* positions = nullptr;
   detail::TensorProblems problems;
   std::vector<detail::TensorRead<T>> reads;
   std::vector<std::string_view> used;
   model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+    const bool resized = resize && name == "visual.positional_embedding";
     for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
-      const std::vector<std::int64_t> shape = detail::file_shape(parameter.shape, tensor);
+      const Shape stored = resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), v.width} : parameter.shape;
+      const std::vector<std::int64_t> shape = detail::file_shape(stored, tensor);
       const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
       const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
       if (found == nullptr) {
@@ -125,6 +154,10 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
       used.push_back(found->name);
       if (!detail::same_shape(shape, found->shape)) {
         problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
+      }
+      if (resized) {
+        positions = found;
+        continue;
       }
       T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
       reads.push_back({found, tensor.form, destination});
@@ -138,6 +171,9 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   }
   problems.throw_if_any(checkpoint.files().front().path(), source);
   for (const auto& read : reads) detail::read_tensor(checkpoint, read);
+  if (positions != nullptr) {
+    detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding.matrix());
+  }
   model.prepare();
 }
 

@@ -4,6 +4,8 @@
 ///   auto clip = couplet::load_pretrained("clip-vit-base-patch32");
 ///   auto images = clip.encode_image(photos);      // (N, E), unit length
 ///   auto texts = clip.encode_text({"a cat", "a dog"});
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -152,6 +154,33 @@ inline image::Transform load_transform(const std::string& directory, const Model
   return transform;
 }
 
+/// A transform that does the same for another image size.
+inline image::Transform resized_transform(const image::Transform& transform, image::Size size) {
+  image::TransformConfig config = transform.config();
+  const int edge = std::max(size.height, size.width);
+  const bool one_edge = config.resize_mode == image::ResizeMode::shortest_edge &&
+                        config.pipeline != image::Pipeline::open_clip;  // transformers then resize to a square's edge
+  const int before = std::max(config.crop_size.height, config.crop_size.width);
+  const int margin = config.do_center_crop ? std::max(0, config.size.height - before) : 0;  // resized larger than kept
+  config.size = one_edge ? image::Size{edge + margin * edge / before, edge + margin * edge / before} : size;
+  config.crop_size = size;
+  return image::Transform(config);
+}
+
+/// How a layout's own library fits the position table to a grid, and the grid that the file holds. open_clip's files
+/// may hold another (square) grid than their configuration says.
+inline PositionTable position_table(const ModelFiles& files) {
+  PositionTable table{grid_of(files.config.vision)};
+  if (files.layout == Layout::hugging_face) return table;
+  table.filter = nn::PositionFilter::bicubic_antialias;
+  const checkpoint::TensorInfo* found = files.checkpoint.find("visual.positional_embedding");
+  if (found == nullptr || found->shape.size() != 2) return table;
+  const Index patches = static_cast<Index>(found->shape[0]) - 1;
+  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(std::max<Index>(0, patches)))));
+  if (patches > 0 && patches != table.grid.size() && side * side == patches) table.grid = {side, side};
+  return table;
+}
+
 /// A tokenizer with the rules of the layout: transformers', or those of open_clip's and OpenAI's own tokenizers. Models
 /// of open_clip that name a tokenizer of Hugging Face keep its rules.
 inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, const ModelFiles& files) {
@@ -190,7 +219,9 @@ inline void check_budget(const ClipConfig& config, const checkpoint::Checkpoint&
 }  // namespace pretrained::detail
 
 struct LoadOptions {
-  std::optional<Layout> layout = {};  ///< the layout to read, where the files leave a choice or cannot tell
+  std::optional<Layout> layout = {};           ///< the layout to read, where the files leave a choice or cannot tell
+  std::optional<image::Size> image_size = {};  ///< another size of images: positions are resized as the layout's
+                                               ///< library does it (transformers: interpolate_pos_encoding)
 };
 
 /// Reads a model directory in any Layout: configuration, weights (or shards with an index) in F32, F16 or BF16,
@@ -198,10 +229,17 @@ struct LoadOptions {
 template <class T = float>
 Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& options = {}) {
   const pretrained::ModelFiles files = pretrained::open_model(directory, options.layout);
-  const ClipConfig& config = files.config;
+  ClipConfig config = files.config;
   pretrained::detail::check_budget(config, files.checkpoint, files.source);
-  Pretrained<T> bundle{.model = Clip<T>(config), .transform = pretrained::detail::load_transform(directory, files)};
-  pretrained::load_parameters(bundle.model, files.checkpoint, files.names, files.source);
+  image::Transform transform = pretrained::detail::load_transform(directory, files);
+  if (options.image_size) {
+    config.vision.image_height = options.image_size->height;
+    config.vision.image_width = options.image_size->width;
+    transform = pretrained::detail::resized_transform(transform, *options.image_size);
+  }
+  Pretrained<T> bundle{.model = Clip<T>(config), .transform = std::move(transform)};
+  pretrained::load_parameters(bundle.model, files.checkpoint, files.names, files.source,
+                              pretrained::detail::position_table(files));
   if (const auto* any = files.checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.layout = files.layout;
   bundle.directory = directory;
