@@ -42,12 +42,15 @@ struct Common {
   void add_exif(CLI::App& app) { app.add_flag("--ignore-exif", ignore_exif, "do not rotate photographs upright"); }
 
   /// The model of --model, with --vocab applied.
-  [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory) const {
-    couplet::Pretrained<float> bundle = couplet::load_pretrained(directory);
+  [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory,
+                                                const couplet::LoadOptions& options = {}) const {
+    couplet::Pretrained<float> bundle = couplet::load_pretrained(directory, options);
     prepare(bundle.model);
     if (vocab.empty()) return bundle;
     const couplet::TextConfig& text = bundle.model.config().text;
-    bundle.tokenizer = couplet::tokenizers::Tokenizer::load_vocabulary(vocab).with_context_length(text.context_length);
+    bundle.tokenizer =
+        couplet::pretrained::in_dialect(couplet::tokenizers::Tokenizer::load_vocabulary(vocab), bundle.layout)
+            .with_context_length(text.context_length);
     const bool ends_differ =
         text.pool == couplet::TextPool::eot && bundle.tokenizer->eos_token_id() != text.eot_token_id;
     if (bundle.tokenizer->vocab_size() > text.vocab_size || ends_differ) {
@@ -66,6 +69,12 @@ struct Common {
     if (model.precision() != asked) {
       std::cerr << "note: this processor has no matrix products in bfloat16 (level "
                 << couplet::simd::to_string(couplet::simd::active_level()) << "); running float32\n";
+    }
+  }
+  /// What --describe prints: one line per property.
+  static void describe(const couplet::Pretrained<float>& bundle) {
+    for (const auto& [name, text] : bundle.describe_lines()) {
+      std::cout << name << std::string(name.size() < 12 ? 12 - name.size() : 1, ' ') << text << '\n';
     }
   }
   /// How a user's pictures are decoded for `bundle`.

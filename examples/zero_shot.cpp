@@ -12,6 +12,7 @@ struct Options {
   std::string model, labels, labels_file, templates_file;
   std::vector<std::string> templates, images;
   Index top = 5;
+  bool describe = false;
 };
 
 std::vector<std::string> labels_of(const Options& o) {
@@ -40,6 +41,9 @@ void print_table(const std::string& image, const std::vector<ZeroShotScore>& sco
 
 int classify(const Options& o) {
   const Pretrained<float> clip = o.common.load(o.model);
+  if (o.describe) program::Common::describe(clip);
+  if (o.describe && o.images.empty()) return 0;
+  if (o.images.empty()) throw std::invalid_argument("no images given");
   std::vector<std::string> templates = eval::default_templates();
   if (!o.templates.empty()) templates = o.templates;
   if (!o.templates_file.empty()) templates = program::read_lines(o.templates_file);
@@ -78,7 +82,8 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--templates-file", o.templates_file, "file with one template per line");
   app.add_option("--top", o.top, "labels to print for each image")->check(CLI::Range(1, 1000000));
-  app.add_option("images", o.images, "images, folders or shards")->required();
+  app.add_flag("--describe", o.describe, "print what the model is; without images nothing else");
+  app.add_option("images", o.images, "images, folders or shards");
   o.common.add_to(app);
   o.common.add_json(app);
   o.common.add_exif(app);

@@ -135,12 +135,12 @@ inline std::string hugging_face_obstacle(const ClipConfig& config) {
   const VisionPool pool = siglip ? VisionPool::attention_pool : VisionPool::class_token;
   if (v.image_height != v.image_width) return "images are square there";
   if (v.ls_init_value || t.ls_init_value) return "blocks have no LayerScale there";
-  if (v.pool != pool) return "the image tower is not pooled so there";
+  if (v.pool != pool) return "image towers are pooled in another way there";
   if (v.class_token == siglip || v.patch_bias != siglip || v.ln_pre == siglip || v.projection == siglip) {
     return "the image tower has another structure there";
   }
   if (t.causal == siglip) return siglip ? "SigLIP texts are bidirectional there" : "CLIP texts are causal there";
-  if ((t.pool == TextPool::last) != siglip) return "texts are not pooled so there";
+  if ((t.pool == TextPool::last) != siglip) return "texts are pooled in another way there";
   if (t.projection_bias != siglip) return siglip ? "text heads have a bias there" : "projections have no bias there";
   if (config.init_logit_bias.has_value() != siglip) {
     return siglip ? "SigLIP has a logit_bias there" : "CLIP has no logit_bias there";

@@ -67,23 +67,37 @@ inline bool is_siglip(const ClipConfig& config) { return config.family == ClipCo
 
 }  // namespace detail
 
-/// The number of elements of all parameters that `config` asks for; std::invalid_argument when it overflows.
-inline Index parameter_count(const ClipConfig& config) {
-  const auto block = [](Index width, Index mlp, bool layer_scale = false) {
-    const Index attention = checked_multiply(4 * width, width + 1);
-    return attention + checked_multiply(2 * width, mlp) + mlp + (layer_scale ? 7 : 5) * width;
-  };
-  const VisionConfig& v = config.vision;
-  const TextConfig& t = config.text;
+namespace detail {
+
+/// Elements of one residual block.
+inline Index block_parameters(Index width, Index mlp, bool layer_scale = false) {
+  const Index attention = checked_multiply(4 * width, width + 1);
+  return attention + checked_multiply(2 * width, mlp) + mlp + (layer_scale ? 7 : 5) * width;
+}
+
+}  // namespace detail
+
+/// The number of elements of all parameters of an image tower; std::invalid_argument when it overflows.
+inline Index parameter_count(const VisionConfig& v, Index embed_dim) {
   const Index patch = checked_multiply(v.channels * v.patch_size, v.patch_size);
-  const bool pooled = v.pool == VisionPool::attention_pool;
   const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0) + 2;  // of width v.width
-  Index count = checked_multiply(v.layers, block(v.width, v.mlp_width, v.ls_init_value.has_value()));
-  count += checked_multiply(v.width, patch + v.tokens() + vectors + (v.projection ? config.embed_dim : 0));
-  if (pooled) count += block(v.width, v.mlp_width) - v.width;  // a probe and one LayerNorm instead of two
-  count += checked_multiply(t.layers, block(t.width, t.mlp_width, t.ls_init_value.has_value()));
-  count += checked_multiply(t.width, t.vocab_size + t.context_length + 2 + config.embed_dim);
-  return count + (t.projection_bias ? config.embed_dim : 0) + 1 + (config.init_logit_bias ? 1 : 0);
+  Index count = checked_multiply(v.layers, detail::block_parameters(v.width, v.mlp_width, v.ls_init_value.has_value()));
+  count += checked_multiply(v.width, patch + v.tokens() + vectors + (v.projection ? embed_dim : 0));
+  // The head: a block with a probe and one LayerNorm instead of two.
+  return count + (v.pool == VisionPool::attention_pool ? detail::block_parameters(v.width, v.mlp_width) - v.width : 0);
+}
+
+/// The same of a text tower.
+inline Index parameter_count(const TextConfig& t, Index embed_dim) {
+  Index count = checked_multiply(t.layers, detail::block_parameters(t.width, t.mlp_width, t.ls_init_value.has_value()));
+  count += checked_multiply(t.width, t.vocab_size + t.context_length + 2 + embed_dim);
+  return count + (t.projection_bias ? embed_dim : 0);
+}
+
+/// The same of a whole model.
+inline Index parameter_count(const ClipConfig& config) {
+  return parameter_count(config.vision, config.embed_dim) + parameter_count(config.text, config.embed_dim) + 1 +
+         (config.init_logit_bias ? 1 : 0);
 }
 
 /// The position table of the image tower as a file holds it, and how it is resized for a model with another grid.

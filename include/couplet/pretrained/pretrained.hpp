@@ -15,6 +15,7 @@
 #include "couplet/image/decode.hpp"
 #include "couplet/image/transform.hpp"
 #include "couplet/ops/l2_normalize.hpp"
+#include "couplet/pretrained/describe.hpp"
 #include "couplet/pretrained/layout.hpp"
 #include "couplet/pretrained/open_clip_config_writer.hpp"
 #include "couplet/pretrained/parameters.hpp"
@@ -111,7 +112,18 @@ class Pretrained {
     }
   }
 
-  /// What this model does with images and texts, for people.
+  /// What this model is and what it does with images and texts, in lines for people.
+  [[nodiscard]] std::vector<pretrained::DescriptionLine> describe_lines() const {
+    auto lines = pretrained::describe_model(model.config(), static_cast<double>(model.log_scale()),
+                                            static_cast<double>(model.bias()), sizeof(T));
+    lines.insert(lines.begin(), {"layout", std::string(layout_name(layout)) + ", stored as " +
+                                               std::string(checkpoint::dtype_name(storage))});
+    lines.emplace_back("images", transform.describe());
+    lines.emplace_back("texts", tokenizer ? tokenizer->describe() : "no tokenizer: " + no_tokenizer);
+    return lines;
+  }
+
+  /// The same in short, in one line.
   [[nodiscard]] std::string describe() const {
     const ClipConfig& c = model.config();
     const bool siglip = c.family == ClipConfig::Family::siglip;
@@ -131,6 +143,18 @@ class Pretrained {
     ops::l2_normalize_forward<T>(features, features, norms);
   }
 };
+
+namespace pretrained {
+
+/// A CLIP tokenizer with the rules of a layout: transformers', or those of open_clip's or OpenAI's own tokenizer.
+inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, Layout layout,
+                                        tokenizers::OpenClipClean clean = tokenizers::OpenClipClean::lower) {
+  using tokenizers::ClipDialect;
+  constexpr std::array dialects{ClipDialect::hugging_face, ClipDialect::open_clip, ClipDialect::openai};
+  return tokenizer.with_dialect(dialects[static_cast<std::size_t>(layout)], clean);
+}
+
+}  // namespace pretrained
 
 namespace pretrained::detail {
 
@@ -181,16 +205,12 @@ inline PositionTable position_table(const ModelFiles& files) {
   return table;
 }
 
-/// A tokenizer with the rules of the layout: transformers', or those of open_clip's and OpenAI's own tokenizers. Models
-/// of open_clip that name a tokenizer of Hugging Face keep its rules.
-inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, const ModelFiles& files) {
-  using tokenizers::ClipDialect;
+/// open_clip's tokenizer_kwargs.clean.
+inline tokenizers::OpenClipClean read_clean(const ModelFiles& files) {
   using tokenizers::OpenClipClean;
-  if (files.layout == Layout::openai) return tokenizer.with_dialect(ClipDialect::openai);
-  if (files.layout == Layout::hugging_face || !files.hf_tokenizer_name.empty()) return tokenizer;
-  if (files.clean == "canonicalize") return tokenizer.with_dialect(ClipDialect::open_clip, OpenClipClean::canonicalize);
-  if (files.clean == "whitespace") return tokenizer.with_dialect(ClipDialect::open_clip, OpenClipClean::whitespace);
-  if (files.clean.empty() || files.clean == "lower") return tokenizer.with_dialect(ClipDialect::open_clip);
+  if (files.clean == "canonicalize") return OpenClipClean::canonicalize;
+  if (files.clean == "whitespace") return OpenClipClean::whitespace;
+  if (files.clean.empty() || files.clean == "lower") return OpenClipClean::lower;
   throw file_error(files.source,
                    "model_cfg.text_cfg.tokenizer_kwargs.clean: \"" + printable(files.clean) + "\" is not supported");
 }
@@ -254,8 +274,9 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
     }
     bundle.tokenizer = tokenizer.with_context_length(config.text.context_length);
   }
-  if (bundle.tokenizer && bundle.tokenizer->as_clip() != nullptr) {
-    bundle.tokenizer = pretrained::detail::in_dialect(*bundle.tokenizer, files);
+  // A model of open_clip that names a tokenizer of Hugging Face keeps its rules.
+  if (bundle.tokenizer && bundle.tokenizer->as_clip() != nullptr && files.hf_tokenizer_name.empty()) {
+    bundle.tokenizer = pretrained::in_dialect(*bundle.tokenizer, files.layout, pretrained::detail::read_clean(files));
   }
   return bundle;
 }
@@ -323,7 +344,7 @@ void save_pretrained(Pretrained<T>& bundle, const std::string& directory, std::o
                : pretrained::detail::save_open_clip(bundle, directory);
   if (!bundle.tokenizer) return;
   const bool clip = bundle.tokenizer->as_clip() != nullptr;
-  (clip ? bundle.tokenizer->with_dialect(tokenizers::ClipDialect::hugging_face) : *bundle.tokenizer).save(directory);
+  (clip ? pretrained::in_dialect(*bundle.tokenizer, Layout::hugging_face) : *bundle.tokenizer).save(directory);
 }
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -1,0 +1,60 @@
+// Converts a model directory to another layout, number type or image size.
+//
+//   convert --model clip-vit-base-patch32 --to open_clip --dtype float16 --out converted
+#include <map>
+
+#include "program.hpp"
+
+namespace {
+
+using namespace couplet;
+
+struct Options {
+  program::Common common;
+  std::string model, out, to, from, dtype;
+  std::optional<int> image_size;
+};
+
+const std::map<std::string, Layout> layouts{
+    {"hugging_face", Layout::hugging_face}, {"open_clip", Layout::open_clip}, {"openai", Layout::openai}};
+const std::map<std::string, checkpoint::DType> dtypes{
+    {"float32", checkpoint::DType::f32}, {"float16", checkpoint::DType::f16}, {"bfloat16", checkpoint::DType::bf16}};
+
+int convert(const Options& o) {
+  LoadOptions options;
+  if (!o.from.empty()) options.layout = layouts.at(o.from);
+  if (o.image_size) options.image_size = image::Size{*o.image_size, *o.image_size};
+  Pretrained<float> clip = o.common.load(o.model, options);
+  if (!o.dtype.empty()) clip.storage = dtypes.at(o.dtype);
+  save_pretrained(clip, o.out, layouts.at(o.to));
+  const Pretrained<float> written = load_pretrained(o.out, {.layout = layouts.at(o.to)});
+  std::cout << o.out << ":\n";
+  program::Common::describe(written);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  program::App app("Converts a model directory to another layout, number type or image size.", "convert");
+  app.footer(
+      "Examples:\n"
+      "  convert --model laion-b-32 --to hugging_face --out laion-b-32-hf\n"
+      "  convert --model clip-vit-base-patch32 --to open_clip --dtype float16 --out b-32-open-clip\n"
+      "The weights stay as they are (but for --dtype and --image-size). What the target layout cannot hold is "
+      "refused.");
+  app.add_option("--model", o.model, "model directory")->required();
+  app.add_option("--out", o.out, "directory to write")->required();
+  app.add_option("--to", o.to, "layout to write")->required()->check(CLI::IsMember({"hugging_face", "open_clip"}));
+  app.add_option("--from", o.from, "layout to read, where the files leave a choice or cannot tell")
+      ->check(CLI::IsMember({"hugging_face", "open_clip", "openai"}));
+  app.add_option("--dtype", o.dtype, "number type of the weights (default: as they are stored)")
+      ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
+  app.add_option("--image-size", o.image_size, "resize the position table to images of N x N")
+      ->check(CLI::Range(1, 16384));
+  app.add_option("--vocab", o.common.vocab,
+                 "vocabulary for a model without tokenizer files: a vocab.json or the original merges file");
+  app.add_option("--threads", o.common.threads, "threads to use (default: all cores)")->check(CLI::Range(1, 1024));
+  return program::run(app, argc, argv, o.common, [&] { return convert(o); });
+}

@@ -1,0 +1,85 @@
+#pragma once
+/// What a model is, in lines for people: everything that has to be right for its numbers to be right.
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "couplet/io/json_writer.hpp"
+#include "couplet/pretrained/hugging_face_config.hpp"
+#include "couplet/pretrained/parameters.hpp"
+
+namespace couplet::inline COUPLET_ABI::pretrained {
+
+/// A name and what is to be said about it.
+using DescriptionLine = std::pair<std::string, std::string>;
+
+namespace detail {
+
+/// 151277313 as "151,277,313".
+inline std::string grouped(Index number) {
+  std::string text = std::to_string(number);
+  for (std::ptrdiff_t at = std::ssize(text) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
+/// What both towers have: "12 x 768, 12 heads of 64, MLP 3072, quick_gelu, eps 1e-05".
+template <class Tower>
+std::string tower_text(const Tower& tower) {
+  return std::to_string(tower.layers) + " x " + std::to_string(tower.width) + ", " + std::to_string(tower.heads) +
+         " heads of " + std::to_string(tower.width / tower.heads) + ", MLP " + std::to_string(tower.mlp_width) + ", " +
+         std::string(activation_name(tower.activation)) + ", eps " + io::detail::number_text(tower.eps) +
+         (tower.ls_init_value ? ", LayerScale" : "");
+}
+
+inline std::string vision_text(const VisionConfig& v) {
+  std::string text = tower_text(v) + ", images " + std::to_string(v.image_height) + " x " +
+                     std::to_string(v.image_width) + ", patches of " + std::to_string(v.patch_size) + ", " +
+                     std::to_string(v.tokens()) + " tokens, ";
+  switch (v.pool) {
+    case VisionPool::class_token:
+      return text + "pooled at the class token";
+    case VisionPool::average:
+      return text + (v.ln_after_pool ? "averaged, then normalised" : "normalised, then averaged");
+    case VisionPool::attention_pool:
+      break;
+  }
+  return text + "attention pooling";
+}
+
+inline std::string text_text(const TextConfig& t) {
+  std::string text = tower_text(t) + (t.causal ? ", causal, " : ", bidirectional, ") + std::to_string(t.vocab_size) +
+                     " ids, " + std::to_string(t.context_length) + " tokens, pooled at ";
+  switch (t.pool) {
+    case TextPool::eot:
+      return text + "the first id " + std::to_string(t.eot_token_id);
+    case TextPool::argmax:
+      return text + "the first largest id";
+    case TextPool::last:
+      break;
+  }
+  return text + "the last position";
+}
+
+}  // namespace detail
+
+/// Family, towers, features and parameters of a model. `log_scale`, `bias`: its learned temperature and bias.
+inline std::vector<DescriptionLine> describe_model(const ClipConfig& config, double log_scale, double bias,
+                                                   std::size_t bytes_per_parameter) {
+  const Index vision = parameter_count(config.vision, config.embed_dim);
+  const Index text = parameter_count(config.text, config.embed_dim);
+  const Index all = parameter_count(config);
+  const double megabytes = static_cast<double>(all) * static_cast<double>(bytes_per_parameter) / 1e6;
+  const auto rounded = [](double value) { return io::detail::number_text(std::round(value * 1e4) / 1e4); };
+  return {{"family", config.family == ClipConfig::Family::siglip ? "SigLIP" : "CLIP"},
+          {"image tower", detail::vision_text(config.vision)},
+          {"text tower", detail::text_text(config.text)},
+          {"features", std::to_string(config.embed_dim) + ", scale " + rounded(std::exp(log_scale)) +
+                           (config.init_logit_bias ? ", bias " + rounded(bias) : ", no bias")},
+          {"parameters", detail::grouped(all) + " (image tower " + detail::grouped(vision) + ", text tower " +
+                             detail::grouped(text) + "), " + io::detail::number_text(std::round(10 * megabytes) / 10) +
+                             " MB in memory"}};
+}
+
+}  // namespace couplet::inline COUPLET_ABI::pretrained

@@ -1,0 +1,48 @@
+#include "couplet/pretrained/describe.hpp"
+
+#include <gtest/gtest.h>
+
+#include "couplet/models/presets.hpp"
+
+namespace {
+
+using namespace couplet;
+
+std::string line(const ClipConfig& config, const std::string& name) {
+  for (const auto& [key, text] : pretrained::describe_model(config, std::log(100.0), -10.0, sizeof(float))) {
+    if (key == name) return text;
+  }
+  return "";
+}
+
+TEST(Describe, Clip) {
+  const ClipConfig config = preset("ViT-B-32");
+  EXPECT_EQ(line(config, "family"), "CLIP");
+  EXPECT_EQ(line(config, "image tower"),
+            "12 x 768, 12 heads of 64, MLP 3072, quick_gelu, eps 1e-05, images 224 x 224, patches of 32, 50 tokens, "
+            "pooled at the class token");
+  EXPECT_EQ(line(config, "text tower"),
+            "12 x 512, 8 heads of 64, MLP 2048, quick_gelu, eps 1e-05, causal, 49408 ids, 77 tokens, pooled at the "
+            "first id 49407");
+  EXPECT_EQ(line(config, "features"), "512, scale 100, no bias");
+  EXPECT_EQ(line(config, "parameters"),
+            "151,277,313 (image tower 87,849,216, text tower 63,428,096), 605.1 MB in memory");  // open_clip's counts
+}
+
+TEST(Describe, SiglipAndOpenClipsVariants) {
+  const ClipConfig siglip = as_siglip(preset("ViT-B-16"));
+  EXPECT_EQ(line(siglip, "family"), "SigLIP");
+  EXPECT_NE(line(siglip, "image tower").find("gelu_pytorch_tanh, eps 1e-06"), std::string::npos);
+  EXPECT_NE(line(siglip, "image tower").find("attention pooling"), std::string::npos);
+  EXPECT_NE(line(siglip, "text tower").find("bidirectional"), std::string::npos);
+  EXPECT_EQ(line(siglip, "features"), "768, scale 100, bias -10");
+  ClipConfig variant = preset("tiny-32");
+  variant.vision.pool = VisionPool::average;
+  variant.vision.ls_init_value = 1e-5;
+  variant.text.pool = TextPool::argmax;
+  EXPECT_NE(line(variant, "image tower").find("LayerScale"), std::string::npos);
+  EXPECT_NE(line(variant, "image tower").find("normalised, then averaged"), std::string::npos);
+  EXPECT_NE(line(variant, "text tower").find("the first largest id"), std::string::npos);
+}
+
+}  // namespace
