@@ -110,6 +110,25 @@ TEST_P(GoldenResize, FeaturesInFloatAndDouble) {
   expect_interpolated<float>(golden.read<float, 4>("interpolate.pixel_values"), golden, 1e-5);
 }
 
+/// open_clip's SigLIP as a directory of transformers: other names, other shapes, the same features.
+TEST(GoldenConversion, TimmSiglipToHuggingFace) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string directory = test::shared_directory() + "/golden/models/openclip-siglip";
+  Pretrained<double> bundle = load_pretrained<double>(directory);
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path(), Layout::hugging_face);
+  const Pretrained<double> converted = load_pretrained<double>(folder.path());
+  EXPECT_EQ(converted.layout, Layout::hugging_face);
+  EXPECT_EQ(converted.transform.config().image_processor_type, "SiglipImageProcessor");
+  const test::GoldenTensors<double> inputs(directory + "/golden.safetensors");
+  const test::GoldenTensors<double> expected(directory + "/golden_f64.safetensors");
+  const auto pixels = inputs.read<double, 4>("pixel_values");
+  Tensor<double, 2> features({pixels.extent(0), converted.embed_dim()});
+  Workspace workspace;
+  converted.model.encode_image(pixels, features, workspace);
+  EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("image_features"), 1e-10));
+}
+
 TEST_P(GoldenModel, ActivationsOfEveryBlock) {
   const test::GoldenTensors<float> golden(file("golden.safetensors"));
   if (!golden.has("vision.block.0")) GTEST_SKIP() << "no activations given";
@@ -306,6 +325,27 @@ TEST(Pretrained, RefusesAConfigurationThatAsksForFarMoreThanTheCheckpointHolds) 
   const std::string message = message_of_loading(folder.path());
   EXPECT_NE(message.find("config.json"), std::string::npos) << message;
   EXPECT_NE(message.find("parameters, but the checkpoint has"), std::string::npos) << message;
+}
+
+TEST(Pretrained, ThereAndBackBetweenLayoutsTheWeightsHaveEqualBytes) {
+  for (const auto dtype : {checkpoint::DType::f32, checkpoint::DType::bf16}) {
+    Pretrained<float> bundle = small_bundle();
+    bundle.storage = dtype;
+    const test::TemporaryDirectory first, second, third;
+    save_pretrained(bundle, first.path(), Layout::hugging_face);
+    Pretrained<float> a = load_pretrained(first.path());
+    save_pretrained(a, second.path(), Layout::open_clip);
+    Pretrained<float> b = load_pretrained(second.path());
+    save_pretrained(b, third.path(), Layout::hugging_face);
+    EXPECT_EQ(read_text(third.path() + "/model.safetensors"), read_text(first.path() + "/model.safetensors"));
+    for (const char* file : {"/vocab.json", "/merges.txt", "/tokenizer.json", "/preprocessor_config.json"}) {
+      EXPECT_EQ(read_text(third.path() + file), read_text(first.path() + file)) << file;
+    }
+    EXPECT_EQ(b.layout, Layout::open_clip);
+    EXPECT_EQ(b.storage, dtype);
+    const std::vector<std::string> texts{"a red circle", ""};
+    EXPECT_TRUE(test::same_bits(b.encode_text(texts), a.encode_text(texts)));
+  }
 }
 
 TEST(Pretrained, AnotherImageSizeIsKeptWhenSaved) {
