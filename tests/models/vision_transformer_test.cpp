@@ -79,6 +79,60 @@ INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
                                          Variant{VisionPool::average}, Variant{VisionPool::average, true},
                                          Variant{VisionPool::attention_pool}));
 
+VisionConfig flexible_vision() {
+  VisionConfig config = small_vision({VisionPool::attention_pool});
+  config.max_patches = 6;
+  return config;
+}
+
+TEST(FlexibleVisionTransformer, GradientsOfEveryParameterOverImagesOfDifferentSizes) {
+  VisionTransformer<double> tower(flexible_vision(), 8);
+  test::randomize(tower, 1);
+  const auto wide = test::random_tensor<double, 3>({3, 4, 16}, 2);
+  const auto tall = test::random_tensor<double, 3>({3, 12, 8}, 3);
+  const std::vector<TensorView<const double, 3>> images{wide, tall};
+  const auto dfeatures = test::random_matrix<double>(2, 8, 4);
+  Workspace workspace;
+  VisionTransformer<double>::Saved saved;
+  Tensor<double, 2> features({2, 8});
+  const auto loss = [&] {
+    tower.prepare();
+    tower.forward(std::span(images), features, workspace, &saved);
+    return test::inner_product(test::elements(features), test::elements(dfeatures));
+  };
+  loss();
+  nn::zero_grad(tower);
+  tower.backward(dfeatures, workspace, saved);
+  test::expect_parameter_gradients(tower, loss, 1e-7, 5);
+}
+
+TEST(FlexibleVisionTransformer, ImagesOfTheTablesSizeGiveWhatAFixedTowerGives) {
+  VisionTransformer<double> flexible(flexible_vision(), 8), fixed(small_vision({VisionPool::attention_pool}), 8);
+  test::randomize(flexible, 1);
+  test::randomize(fixed, 1);
+  flexible.prepare();
+  fixed.prepare();
+  const auto pixels = test::random_tensor<double, 4>({2, 3, 8, 12}, 2);
+  Tensor<double, 2> a({2, 8}), b({2, 8});
+  Workspace workspace;
+  flexible.forward(pixels, a, workspace);
+  fixed.forward(pixels, b, workspace);
+  EXPECT_TRUE(test::same_bits(a, b));
+}
+
+TEST(FlexibleVisionTransformer, RefusesPartsOfPatchesAndFixedTowers) {
+  VisionTransformer<double> tower(flexible_vision(), 8), fixed(small_vision({VisionPool::attention_pool}), 8);
+  tower.prepare();
+  fixed.prepare();
+  const Tensor<double, 3> odd({3, 8, 10}), good({3, 8, 8});
+  const std::vector<TensorView<const double, 3>> odd_images{odd}, good_images{good};
+  Tensor<double, 2> features({1, 8});
+  Workspace workspace;
+  EXPECT_THROW(tower.forward(std::span(odd_images), features, workspace), std::invalid_argument);
+  EXPECT_THROW(fixed.forward(std::span(good_images), features, workspace), std::invalid_argument);
+  EXPECT_NO_THROW(tower.forward(std::span(good_images), features, workspace));
+}
+
 TEST(VisionTransformer, RefusesPixelsOfAnotherSizeAndAcceptsNone) {
   VisionTransformer<double> tower(small_vision({VisionPool::class_token}), 6);
   tower.prepare();

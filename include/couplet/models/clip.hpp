@@ -53,6 +53,11 @@ class Clip {
   void encode_image(TensorView<const T, 4> pixels, TensorView<T, 2> features, Workspace& workspace) const {
     visual.forward(pixels, features, workspace);
   }
+  /// NaFlex: images of different sizes, (3, H, W) each.
+  void encode_image(std::span<const TensorView<const T, 3>> pixels, TensorView<T, 2> features,
+                    Workspace& workspace) const {
+    visual.forward(pixels, features, workspace);
+  }
   /// ids: (B, L)   features: (B, E), before l2 normalisation.
   void encode_text(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features, Workspace& workspace) const {
     text.forward(ids, features, workspace);

@@ -42,8 +42,11 @@ struct VisionConfig {
   VisionPool pool = VisionPool::class_token;
   bool ln_after_pool = false;                ///< average: ln_post follows the mean instead of preceding it
   std::optional<double> ls_init_value = {};  ///< LayerScale and its initial factors; no value: the blocks have none
-  bool projection = true;                    ///< a bias-free projection to embed_dim
+  Index max_patches = 0;   ///< NaFlex: images of any shape with at most so many patches; 0: all have one size
+  bool projection = true;  ///< a bias-free projection to embed_dim
 
+  /// Whether images may have different sizes. image_height and image_width are then those of the position table's grid.
+  [[nodiscard]] bool flexible() const { return max_patches > 0; }
   [[nodiscard]] Index grid_height() const { return image_height / patch_size; }
   [[nodiscard]] Index grid_width() const { return image_width / patch_size; }
   [[nodiscard]] Index tokens() const { return grid_height() * grid_width() + (class_token ? 1 : 0); }
@@ -143,6 +146,10 @@ inline void validate(const ClipConfig& config) {
   if (!v.projection && v.width != config.embed_dim) {
     fail("config", "without a projection embed_dim " + std::to_string(config.embed_dim) + " must be the vision width " +
                        std::to_string(v.width));
+  }
+  if (v.max_patches < 0) fail("config", "max_patches is negative");
+  if (v.flexible() && (v.class_token || v.ln_pre)) {
+    fail("config", "images of different sizes with a class token or ln_pre");
   }
   if (v.pool == VisionPool::attention_pool && v.projection) {
     fail("config", "an attention-pool head is not followed by a projection");

@@ -1,11 +1,12 @@
 #pragma once
 /// The image tower: ViT of CLIP (class token, ln_pre, projection), of SigLIP (attention-pool head), and open_clip's
-/// with average pooling. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's
-/// VisionTransformer.
+/// with average pooling. Towers of SigLIP 2 NaFlex read images of different sizes and resize their positions to each.
+/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's VisionTransformer.
 #include "couplet/models/config.hpp"
 #include "couplet/nn/attention_pool.hpp"
 #include "couplet/nn/average_pool.hpp"
 #include "couplet/nn/patch_embedding.hpp"
+#include "couplet/nn/position_resize.hpp"
 #include "couplet/nn/transformer.hpp"
 
 namespace couplet::inline COUPLET_ABI {
@@ -15,7 +16,10 @@ class VisionTransformer {
  public:
   struct Saved {
     typename nn::PatchEmbedding<T>::Saved conv1;
-    Tensor<T, 2> embedded;  // (B * tokens, C), what enters ln_pre
+    std::vector<typename nn::PatchEmbedding<T>::Saved> conv1_each;  // NaFlex: of each image
+    std::vector<nn::Grid> grids;                                    // NaFlex: of each image
+    std::vector<Index> offsets;                                     // (B + 1), the rows of each image
+    Tensor<T, 2> embedded;                                          // (B * tokens, C), what enters ln_pre
     typename nn::LayerNorm<T>::Saved ln_pre, ln_post;
     typename nn::Transformer<T>::Saved transformer;
     Tensor<T, 2> out;  // what enters ln_post: one row per image (B, C) or all tokens (B * tokens, C)
@@ -54,24 +58,36 @@ class VisionTransformer {
   /// pixels: (B, 3, H, W), normalised as the model's transform does   features: (B, E), before l2 normalisation.
   void forward(TensorView<const T, 4> pixels, TensorView<T, 2> features, Workspace& workspace,
                Saved* saved = nullptr) const {
+    if (config_.flexible()) {
+      std::vector<TensorView<const T, 3>> each;
+      for (Index b = 0; b < pixels.extent(0); ++b) each.push_back(pixels[b]);
+      return forward(std::span<const TensorView<const T, 3>>(each), features, workspace, saved);
+    }
     check(pixels, features);
     if (pixels.extent(0) == 0) return;
     Workspace::Scope scope(workspace);
-    const Index batch = pixels.extent(0);
-    if (saved != nullptr) saved->batch = batch;
-    const Sequences images = nn::equal_lengths(batch, config_.tokens(), workspace);
+    const Sequences images = nn::equal_lengths(pixels.extent(0), config_.tokens(), workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
+    save_rows(images, saved);
     embed(pixels, x, workspace, saved);
-    const TensorView<T, 2> pooled = workspace.matrix<T>(batch, config_.width);
-    if (config_.pool == VisionPool::class_token) {
-      transformer.forward_pooled(x, images, class_token_rows(batch, workspace), pooled, workspace,
-                                 saved != nullptr ? &saved->transformer : nullptr);
-      return forward_row_head(pooled, features, workspace, saved);
-    }
-    transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
-    if (!config_.ln_after_pool) return forward_token_head(x, images, pooled, features, workspace, saved);
-    nn::average_pool_forward<T>(x, images, class_rows(), pooled);
-    forward_row_head(pooled, features, workspace, saved);
+    run(x, images, features, workspace, saved);
+  }
+
+  /// NaFlex. pixels: for each image (3, H, W), multiples of the patch size   features: (B, E), before l2 normalisation.
+  void forward(std::span<const TensorView<const T, 3>> pixels, TensorView<T, 2> features, Workspace& workspace,
+               Saved* saved = nullptr) const {
+    check(pixels, features);
+    if (pixels.empty()) return;
+    Workspace::Scope scope(workspace);
+    const std::size_t batch = pixels.size();
+    Index* offsets = workspace.take<Index>(static_cast<Index>(batch) + 1);
+    offsets[0] = 0;
+    for (std::size_t b = 0; b < batch; ++b) offsets[b + 1] = offsets[b] + grid_of(pixels[b]).size();
+    const Sequences images({offsets, batch + 1});
+    const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
+    save_rows(images, saved);
+    embed_each(pixels, images, x, workspace, saved);
+    run(x, images, features, workspace, saved);
   }
 
   /// dfeatures: (B, E). Adds to the gradients of all parameters.
@@ -79,13 +95,12 @@ class VisionTransformer {
     if (saved.batch == 0) return;
     Workspace::Scope scope(workspace);
     const Index c = config_.width;
-    const Sequences images = nn::equal_lengths(saved.batch, config_.tokens(), workspace);
+    const Sequences images(saved.offsets);
     const TensorView<T, 2> dx = workspace.matrix<T>(images.rows(), c);
     const TensorView<T, 2> dpooled = workspace.matrix<T>(saved.batch, c);
     if (config_.pool == VisionPool::class_token) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
-      transformer.backward_pooled(dpooled, images, class_token_rows(saved.batch, workspace), dx, workspace,
-                                  saved.transformer);
+      transformer.backward_pooled(dpooled, images, first_rows(images, workspace), dx, workspace, saved.transformer);
       return backward_embed(dx, workspace, saved);
     }
     if (config_.ln_after_pool) {
@@ -95,7 +110,7 @@ class VisionTransformer {
       backward_token_head(dfeatures, images, dpooled, dx, workspace, saved);
     }
     transformer.backward(dx, images, workspace, saved.transformer);
-    backward_embed(dx, workspace, saved);
+    config_.flexible() ? backward_embed_each(dx, images, workspace, saved) : backward_embed(dx, workspace, saved);
   }
 
   template <class F>
@@ -120,7 +135,52 @@ class VisionTransformer {
   nn::Linear<T> proj;              ///< CLIP: (E, C), without bias
 
  private:
+  static void save_rows(const Sequences& images, Saved* saved) {
+    if (saved == nullptr) return;
+    saved->batch = images.count();
+    saved->offsets.assign(1, 0);
+    for (Index b = 0; b < images.count(); ++b) saved->offsets.push_back(images.end(b));
+  }
+
+  /// From the tokens of all images to their features. x: overwritten.
+  void run(TensorView<T, 2> x, const Sequences& images, TensorView<T, 2> features, Workspace& workspace,
+           Saved* saved) const {
+    const TensorView<T, 2> pooled = workspace.matrix<T>(images.count(), config_.width);
+    if (config_.pool == VisionPool::class_token) {
+      transformer.forward_pooled(x, images, first_rows(images, workspace), pooled, workspace,
+                                 saved != nullptr ? &saved->transformer : nullptr);
+      return forward_row_head(pooled, features, workspace, saved);
+    }
+    transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
+    if (!config_.ln_after_pool) return forward_token_head(x, images, pooled, features, workspace, saved);
+    nn::average_pool_forward<T>(x, images, class_rows(), pooled);
+    forward_row_head(pooled, features, workspace, saved);
+  }
+
+  static constexpr auto position_filter = nn::PositionFilter::bilinear_antialias;  // of NaFlex
+
   [[nodiscard]] Index class_rows() const { return config_.class_token ? 1 : 0; }
+  [[nodiscard]] nn::Grid table_grid() const { return {config_.grid_height(), config_.grid_width()}; }
+  [[nodiscard]] nn::Grid grid_of(TensorView<const T, 3> image) const {
+    return {image.extent(1) / config_.patch_size, image.extent(2) / config_.patch_size};
+  }
+
+  void check(std::span<const TensorView<const T, 3>> pixels, TensorView<T, 2> features) const {
+    if (!config_.flexible()) fail("encode_image", "this model reads images of one size");
+    for (const auto& image : pixels) {
+      const nn::Grid grid = grid_of(image);
+      const bool whole =
+          grid.height * config_.patch_size == image.extent(1) && grid.width * config_.patch_size == image.extent(2);
+      if (image.extent(0) == config_.channels && grid.size() > 0 && whole) continue;
+      fail("encode_image", "pixels " + to_string(image.shape()) + ", but the model reads (" +
+                               std::to_string(config_.channels) + ", H, W) in multiples of " +
+                               std::to_string(config_.patch_size));
+    }
+    if (features.extent(0) != std::ssize(pixels) || features.extent(1) != embed_dim_) {
+      fail("encode_image", "features " + to_string(features.shape()) + ", expected (" + std::to_string(pixels.size()) +
+                               ", " + std::to_string(embed_dim_) + ")");
+    }
+  }
 
   void check(TensorView<const T, 4> pixels, TensorView<T, 2> features) const {
     if (pixels.extent(1) != config_.channels || pixels.extent(2) != config_.image_height ||
@@ -158,6 +218,40 @@ class VisionTransformer {
       saved->ln_pre.resize(x.extent(0));
     }
     ln_pre.forward(x, ops::Operand<T>(x), saved != nullptr ? &saved->ln_pre : nullptr);
+  }
+
+  /// NaFlex: x[image] = patches + positional_embedding resized to the image's grid.
+  void embed_each(std::span<const TensorView<const T, 3>> pixels, const Sequences& images, TensorView<T, 2> x,
+                  Workspace& workspace, Saved* saved) const {
+    if (saved != nullptr) {
+      saved->conv1_each.resize(pixels.size());
+      saved->grids.clear();
+      for (const auto& image : pixels) saved->grids.push_back(grid_of(image));
+    }
+    parallel_for(workspace, images.count(), [&](Index b, Workspace& local) {
+      const auto i = static_cast<std::size_t>(b);
+      const TensorView<const T, 3> image = pixels[i];
+      const TensorView<const T, 4> one(image.data(), {1, image.extent(0), image.extent(1), image.extent(2)});
+      const TensorView<T, 2> rows = x.slice(images.begin(b), images.end(b));
+      Workspace::Scope scope(local);
+      const TensorView<T, 2> positions = local.matrix<T>(rows.extent(0), config_.width);
+      conv1.forward(one, rows, local, saved != nullptr ? &saved->conv1_each[i] : nullptr);
+      nn::PositionResize(table_grid(), grid_of(image), position_filter)
+          .template forward<T>(positional_embedding.matrix(), positions);
+      ops::residual_add<T>(positions, rows);
+    });
+  }
+
+  void backward_embed_each(TensorView<T, 2> dx, const Sequences& images, Workspace& workspace, const Saved& saved) {
+    for (Index b = 0; b < images.count(); ++b) {
+      const auto i = static_cast<std::size_t>(b);
+      const TensorView<const T, 2> drows = dx.slice(images.begin(b), images.end(b));
+      if (positional_embedding.trainable) {
+        nn::PositionResize(table_grid(), saved.grids[i], position_filter)
+            .template backward<T>(drows, positional_embedding.grad_matrix());
+      }
+      conv1.backward(drows, workspace, saved.conv1_each[i]);
+    }
   }
 
   void backward_embed(TensorView<T, 2> dx, Workspace& workspace, const Saved& saved) {
@@ -261,10 +355,11 @@ class VisionTransformer {
     ln_post.backward(dtokens, saved.out.view(), saved.ln_post, dout, false);
   }
 
-  [[nodiscard]] std::span<const Index> class_token_rows(Index batch, Workspace& workspace) const {
-    Index* rows = workspace.take<Index>(batch);
-    for (Index b = 0; b < batch; ++b) rows[b] = b * config_.tokens();
-    return {rows, static_cast<std::size_t>(batch)};
+  /// The rows of the class tokens.
+  static std::span<const Index> first_rows(const Sequences& images, Workspace& workspace) {
+    Index* rows = workspace.take<Index>(images.count());
+    for (Index b = 0; b < images.count(); ++b) rows[b] = images.begin(b);
+    return {rows, static_cast<std::size_t>(images.count())};
   }
 
   VisionConfig config_;
