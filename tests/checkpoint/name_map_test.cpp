@@ -47,6 +47,14 @@ TEST(NameMap, HuggingFaceSiglipHasHeads) {
   EXPECT_EQ(map.tensors_of("visual.attn_pool.mlp.c_fc.weight"), one("vision_model.head.mlp.fc1.weight"));
 }
 
+TEST(NameMap, NaflexPatchesAreRows) {
+  const NameMap map = NameMap::hugging_face(true, true);
+  EXPECT_EQ(map.tensors_of("visual.conv1.weight"),
+            one("vision_model.embeddings.patch_embedding.weight", Form::patch_rows));
+  EXPECT_EQ(map.tensors_of("visual.conv1.bias"), one("vision_model.embeddings.patch_embedding.bias"));
+  EXPECT_EQ(map.tensors_of("visual.attn_pool.probe"), one("vision_model.head.probe"));
+}
+
 TEST(NameMap, OpenClipDiffersInTheProjectionsAlone) {
   const NameMap map = NameMap::open_clip();
   EXPECT_EQ(map.tensors_of("visual.proj.weight"), one("visual.proj", Form::transposed));

@@ -19,7 +19,7 @@ TEST(Describe, Clip) {
   const ClipConfig config = preset("ViT-B-32");
   EXPECT_EQ(line(config, "family"), "CLIP");
   EXPECT_EQ(line(config, "image tower"),
-            "12 x 768, 12 heads of 64, MLP 3072, quick_gelu, eps 1e-05, images 224 x 224, patches of 32, 50 tokens, "
+            "12 x 768, 12 heads of 64, MLP 3072, quick_gelu, eps 1e-05, patches of 32, images 224 x 224, 50 tokens, "
             "pooled at the class token");
   EXPECT_EQ(line(config, "text tower"),
             "12 x 512, 8 heads of 64, MLP 2048, quick_gelu, eps 1e-05, causal, 49408 ids, 77 tokens, pooled at the "

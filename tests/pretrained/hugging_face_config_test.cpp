@@ -56,8 +56,7 @@ TEST(HuggingFaceConfig, LegacySectionsWin) {
 }
 
 TEST(HuggingFaceConfig, RefusesOtherFamiliesAndUnknownActivationsByName) {
-  EXPECT_NE(message_of(R"({"model_type": "siglip2"})").find("model_type: \"siglip2\" is not supported"),
-            std::string::npos);
+  EXPECT_NE(message_of(R"({"model_type": "align"})").find("model_type: \"align\" is not supported"), std::string::npos);
   EXPECT_NE(message_of(R"({})").find("model_type"), std::string::npos);
   EXPECT_NE(message_of(with_vision(R"("hidden_act": "swish")")).find("vision_config.hidden_act"), std::string::npos);
   EXPECT_NE(message_of(with_vision(R"("attention_dropout": 0.1)")).find("dropout"), std::string::npos);
@@ -101,6 +100,39 @@ TEST(HuggingFaceConfig, RefusesContradictions) {
             std::string::npos);
   EXPECT_NE(message_of(R"({"model_type": "clip", "model_type": "clip"})"), "");
   EXPECT_NE(message_of(std::string(100000, '[')), "");
+}
+
+TEST(HuggingFaceConfig, NaflexHasANumberOfPatches) {
+  const auto naflex = [](const std::string& patches) {
+    return R"({"model_type": "siglip2", "vision_config": {"patch_size": 4)" + patches + "}}";
+  };
+  const ClipConfig config = parse(naflex(R"(, "num_patches": 16)"));
+  EXPECT_TRUE(config.vision.flexible());
+  EXPECT_EQ(config.vision.tokens(), 16);
+  EXPECT_EQ(config.vision.max_patches, 16);
+  EXPECT_EQ(parse(naflex("")).vision.max_patches, 256);
+  EXPECT_NE(message_of(naflex(R"(, "num_patches": 15)")).find("num_patches: expected the square"), std::string::npos);
+  const ClipConfig again = parse(pretrained::hugging_face_config(config, "float32"));
+  EXPECT_TRUE(again.vision.flexible());
+  EXPECT_EQ(again.vision.tokens(), 16);
+}
+
+TEST(HuggingFaceConfig, NamesWhatTheLayoutCannotHold) {
+  const ClipConfig clip = preset("tiny-32");
+  EXPECT_EQ(pretrained::hugging_face_obstacle(clip), "");
+  EXPECT_EQ(pretrained::hugging_face_obstacle(as_siglip(clip)), "");
+  const auto obstacle = [&](auto&& change) {
+    ClipConfig changed = clip;
+    change(changed);
+    return pretrained::hugging_face_obstacle(changed);
+  };
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.image_width = 64; }).find("square"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.text.ls_init_value = 1; }).find("LayerScale"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.pool = VisionPool::average; }).find("pooled"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.ln_pre = false; }).find("structure"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.text.causal = false; }).find("causal"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.text.projection_bias = true; }).find("bias"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.init_logit_bias = -10; }).find("logit_bias"), std::string::npos);
 }
 
 TEST(HuggingFaceConfig, WritesWhatItReads) {

@@ -14,6 +14,14 @@
 namespace {
 
 using namespace couplet;
+using test::random_images;
+using test::small_bundle;
+
+std::string read_text(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
 
 constexpr const char* golden_names[] = {"hf-clip-quickgelu",
                                         "hf-clip-gelu",
@@ -110,6 +118,75 @@ TEST_P(GoldenResize, FeaturesInFloatAndDouble) {
   expect_interpolated<float>(golden.read<float, 4>("interpolate.pixel_values"), golden, 1e-5);
 }
 
+/// The golden patches (B, P, 3 p p) as images: a patch is (row, column, channel), padding is left out.
+template <class T>
+std::vector<Tensor<T, 3>> images_of_patches(const test::GoldenTensors<T>& golden, Index p) {
+  const auto patches = golden.template read<T, 3>("pixel_values");
+  const auto shapes = golden.template read<std::int64_t, 2>("spatial_shapes");
+  std::vector<Tensor<T, 3>> images;
+  for (Index b = 0; b < patches.extent(0); ++b) {
+    const Index height = shapes(b, 0) * p, width = shapes(b, 1) * p;
+    Tensor<T, 3> image({3, height, width});
+    for (Index y = 0; y < height; ++y) {
+      for (Index x = 0; x < width; ++x) {
+        for (Index c = 0; c < 3; ++c) {
+          image(c, y, x) = patches(b, y / p * shapes(b, 1) + x / p, ((y % p) * p + x % p) * 3 + c);
+        }
+      }
+    }
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+template <class T>
+void expect_naflex_features(const char* file, double tolerance) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string directory = test::shared_directory() + "/golden/models/hf-siglip2-naflex";
+  Pretrained<T> bundle = load_pretrained<T>(directory);
+  const test::GoldenTensors<T> inputs(directory + "/golden.safetensors");
+  const test::GoldenTensors<T> expected(directory + "/" + file);
+  const auto images = images_of_patches(inputs, bundle.model.config().vision.patch_size);
+  const std::vector<TensorView<const T, 3>> views(images.begin(), images.end());
+  const auto ids = inputs.template read<std::int64_t, 2>("input_ids");
+  const Index count = std::ssize(images);
+  Tensor<T, 2> features({count, bundle.embed_dim()}), alone({1, bundle.embed_dim()});
+  Workspace workspace;
+  bundle.model.encode_image(std::span<const TensorView<const T, 3>>(views), features, workspace);
+  EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("image_features"), tolerance));
+  for (Index b = 0; b < count; ++b) {  // whatever the neighbours' sizes
+    bundle.model.encode_image(std::span(views).subspan(static_cast<std::size_t>(b), 1), alone, workspace);
+    EXPECT_TRUE(test::same_bits(alone[0], features[b]));
+  }
+  bundle.model.encode_text(ids, features, workspace);
+  EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("text_features"), tolerance));
+  const test::TemporaryDirectory folder;
+  if constexpr (std::is_same_v<T, float>) {
+    save_pretrained(bundle, folder.path());
+    EXPECT_EQ(read_text(folder.path() + "/model.safetensors"), read_text(directory + "/model.safetensors"));
+  }
+}
+
+TEST(GoldenNaflex, FeaturesInFloatAndEqualBytesWhenSaved) { expect_naflex_features<float>("golden.safetensors", 1e-5); }
+TEST(GoldenNaflex, FeaturesInDouble) { expect_naflex_features<double>("golden_f64.safetensors", 1e-10); }
+
+TEST(Naflex, EncodesPicturesOfAnyShape) {
+  ClipConfig config = as_siglip(test::small_bundle().model.config());
+  config.vision.max_patches = 12;
+  Pretrained<float> bundle{.model = Clip<float>(config),
+                           .transform = image::Transform(image::naflex_config(8, 12).transform)};
+  initialize(bundle.model, 1);
+  auto images = random_images(3);
+  images[1].width = 8;
+  images[1].height = 180;
+  const Tensor<float, 2> features = bundle.encode_image(images);
+  EXPECT_TRUE(test::same_bits(bundle.encode_image(images[1])[0], features[1]));
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path());
+  EXPECT_TRUE(test::same_bits(load_pretrained(folder.path()).encode_image(images), features));
+  EXPECT_THROW((void)load_pretrained(folder.path(), {.image_size = image::Size{32, 32}}), std::invalid_argument);
+}
+
 /// open_clip's SigLIP as a directory of transformers: other names, other shapes, the same features.
 TEST(GoldenConversion, TimmSiglipToHuggingFace) {
   if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
@@ -200,9 +277,6 @@ constexpr auto test_name = [](const auto& model) {
 INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(golden_names), test_name);
 INSTANTIATE_TEST_SUITE_P(All, GoldenResize, testing::Values("hf-clip-quickgelu", "hf-siglip"), test_name);
 
-using test::random_images;
-using test::small_bundle;
-
 TEST(Pretrained, RoundTripsWithTokenizerAndTransform) {
   for (const bool siglip : {false, true}) {
     Pretrained<float> bundle = small_bundle(siglip);
@@ -283,12 +357,6 @@ std::string message_of_loading(const std::string& directory) {
     return error.what();
   }
   return "";
-}
-
-std::string read_text(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
 }
 
 TEST(Pretrained, NamesAllMissingUnexpectedAndMisshapenTensorsTogether) {

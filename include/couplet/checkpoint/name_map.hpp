@@ -21,6 +21,7 @@ enum class Form {
   same,
   transposed,   ///< (in, out) instead of (out, in)
   leading_one,  ///< one more dimension, of extent 1, in front
+  patch_rows,   ///< (C, p p channels) instead of (C, channels, p, p): the channels of one pixel are neighbours
 };
 
 struct Rename {
@@ -70,6 +71,11 @@ inline constexpr std::array hugging_face_names{
 /// SiglipModel calls the text projection a head; everything else as above.
 inline constexpr std::array siglip_head_names{
     Rename{"^text_projection.", "text_model.head."},
+};
+
+/// Siglip2Model's patches are rows of a linear layer.
+inline constexpr std::array naflex_names{
+    Rename{"^visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight", Form::patch_rows},
 };
 
 /// OpenAI's and open_clip's projections are matrices that multiply from the right.
@@ -128,8 +134,10 @@ struct OpenClipNames {
 /// The names of one layout.
 class NameMap {
  public:
-  static NameMap hugging_face(bool siglip) {
+  /// `naflex`: SigLIP 2 with images of any shape.
+  static NameMap hugging_face(bool siglip, bool naflex = false) {
     NameMap map;
+    if (naflex) map.add(detail::naflex_names);
     if (siglip) map.add(detail::siglip_head_names);
     map.add(detail::hugging_face_names);
     map.buffers_ = detail::hugging_face_buffers;

@@ -34,9 +34,10 @@ std::string tower_text(const Tower& tower) {
 }
 
 inline std::string vision_text(const VisionConfig& v) {
-  std::string text = tower_text(v) + ", images " + std::to_string(v.image_height) + " x " +
-                     std::to_string(v.image_width) + ", patches of " + std::to_string(v.patch_size) + ", " +
-                     std::to_string(v.tokens()) + " tokens, ";
+  const std::string size = std::to_string(v.image_height) + " x " + std::to_string(v.image_width);
+  const std::string images = v.flexible() ? "images of any shape, at most " + std::to_string(v.max_patches) + " patches"
+                                          : "images " + size + ", " + std::to_string(v.tokens()) + " tokens";
+  std::string text = tower_text(v) + ", patches of " + std::to_string(v.patch_size) + ", " + images + ", ";
   switch (v.pool) {
     case VisionPool::class_token:
       return text + "pooled at the class token";

@@ -1,9 +1,10 @@
 #pragma once
-/// config.json of Hugging Face CLIP and SigLIP models, read and written.
+/// config.json of Hugging Face CLIP, SigLIP and SigLIP 2 (NaFlex) models, read and written.
 ///
 /// An absent key takes the default of transformers' configuration classes (configuration_clip.py,
 /// configuration_siglip.py), as there; a key whose value is not supported is refused by name.
 #include <array>
+#include <cmath>
 #include <string>
 
 #include "couplet/io/file.hpp"
@@ -55,7 +56,16 @@ inline std::optional<io::JsonField> section(const io::JsonField& root, std::stri
   return root.find(key);
 }
 
-inline void read_vision(const io::JsonField& field, bool siglip, VisionConfig& v) {
+/// Siglip2VisionConfig: num_patches of the position table, a square, instead of image_size. It is also the processor's
+/// default for the most patches of an image.
+inline void read_naflex_size(const io::JsonField& field, VisionConfig& v) {
+  v.max_patches = size_or(field, "num_patches", 256, 1, 1 << 16);
+  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(v.max_patches))));
+  if (side * side != v.max_patches) field.at("num_patches").fail("expected the square of an integer");
+  v.image_height = v.image_width = side * v.patch_size;
+}
+
+inline void read_vision(const io::JsonField& field, bool siglip, bool naflex, VisionConfig& v) {
   v.width = size_or(field, "hidden_size", 768);
   v.mlp_width = size_or(field, "intermediate_size", 3072);
   v.layers = size_or(field, "num_hidden_layers", 12, 0, 4096);
@@ -63,6 +73,7 @@ inline void read_vision(const io::JsonField& field, bool siglip, VisionConfig& v
   v.channels = size_or(field, "num_channels", 3, 3, 3);
   v.image_height = v.image_width = size_or(field, "image_size", 224, 1, 16384);
   v.patch_size = size_or(field, "patch_size", siglip ? 16 : 32, 1, 16384);
+  if (naflex) read_naflex_size(field, v);
   v.activation = activation_or(field, siglip ? Activation::gelu_tanh : Activation::quick_gelu);
   v.eps = number_or(field, "layer_norm_eps", siglip ? 1e-6 : 1e-5, 1e-12, 1.0);
   const auto use_head = field.find("vision_use_head");
@@ -97,14 +108,16 @@ inline void read_text(const io::JsonField& field, bool siglip, TextConfig& t) {
 inline ClipConfig parse_hugging_face_config(std::string_view text, const std::string& path) {
   const io::JsonField root(io::Json::parse(text, path), path);
   const std::string type = root.at("model_type").string();
-  const bool siglip = type == "siglip";
+  const bool naflex = type == "siglip2";
+  const bool siglip = naflex || type == "siglip";
   if (!siglip && type != "clip") {
-    root.at("model_type").fail("\"" + printable(type) + "\" is not supported; supported: \"clip\", \"siglip\"");
+    root.at("model_type")
+        .fail("\"" + printable(type) + "\" is not supported; supported: \"clip\", \"siglip\", \"siglip2\"");
   }
   ClipConfig config;
   if (siglip) config = as_siglip(config);
   const io::JsonField empty(io::Json::parse("{}", path), path);
-  detail::read_vision(detail::section(root, "vision_config", "vision_config_dict").value_or(empty), siglip,
+  detail::read_vision(detail::section(root, "vision_config", "vision_config_dict").value_or(empty), siglip, naflex,
                       config.vision);
   const io::JsonField text_section = detail::section(root, "text_config", "text_config_dict").value_or(empty);
   detail::read_text(text_section, siglip, config.text);
@@ -166,27 +179,30 @@ inline std::string hugging_face_config(const ClipConfig& config, std::string_vie
     if (!siglip) json.key("projection_dim").value(std::int64_t{config.embed_dim});
   };
   json.begin_object();
-  json.key("architectures").begin_array().value(siglip ? "SiglipModel" : "CLIPModel").end_array();
+  const std::string type = siglip ? (v.flexible() ? "siglip2" : "siglip") : "clip";
+  const char* const classes[] = {"CLIPModel", "SiglipModel", "Siglip2Model"};
+  json.key("architectures").begin_array().value(classes[siglip ? (v.flexible() ? 2 : 1) : 0]).end_array();
   json.key("dtype").value(dtype);
   json.key("initializer_factor").value(1.0);
   if (!siglip) json.key("logit_scale_init_value").value(config.init_logit_scale);
-  json.key("model_type").value(siglip ? "siglip" : "clip");
+  json.key("model_type").value(type);
   if (!siglip) json.key("projection_dim").value(std::int64_t{config.embed_dim});
   json.key("text_config").begin_object();
   tower(t);
   json.key("bos_token_id").value(t.bos_token_id);
   json.key("eos_token_id").value(t.pool == TextPool::argmax ? std::int64_t{2} : t.eot_token_id);
   json.key("max_position_embeddings").value(std::int64_t{t.context_length});
-  json.key("model_type").value(siglip ? "siglip_text_model" : "clip_text_model");
+  json.key("model_type").value(type + "_text_model");
   json.key("pad_token_id").value(t.pad_token_id);
   if (siglip) json.key("projection_size").value(std::int64_t{config.embed_dim});
   json.key("vocab_size").value(std::int64_t{t.vocab_size});
   json.end_object();
   json.key("vision_config").begin_object();
   tower(v);
-  json.key("image_size").value(std::int64_t{v.image_height});
-  json.key("model_type").value(siglip ? "siglip_vision_model" : "clip_vision_model");
+  if (!v.flexible()) json.key("image_size").value(std::int64_t{v.image_height});
+  json.key("model_type").value(type + "_vision_model");
   json.key("num_channels").value(std::int64_t{v.channels});
+  if (v.flexible()) json.key("num_patches").value(std::int64_t{v.tokens()});
   json.key("patch_size").value(std::int64_t{v.patch_size});
   json.end_object();
   json.end_object();

@@ -83,7 +83,7 @@ inline ModelFiles open_hugging_face(const std::string& directory) {
   return {.layout = Layout::hugging_face,
           .source = std::move(source),
           .checkpoint = checkpoint::open_checkpoint(directory),
-          .names = checkpoint::NameMap::hugging_face(siglip),
+          .names = checkpoint::NameMap::hugging_face(siglip, config.vision.flexible()),
           .config = std::move(config)};
 }
 

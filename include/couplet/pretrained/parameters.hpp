@@ -44,6 +44,7 @@ inline std::vector<std::int64_t> file_shape(const Shape& shape, const checkpoint
   if (tensor.of > 1) extents[0] = extents[0] / tensor.of * tensor.parts;
   if (tensor.form == checkpoint::Form::transposed) std::swap(extents[0], extents[1]);
   if (tensor.form == checkpoint::Form::leading_one) extents.insert(extents.begin(), 1);
+  if (tensor.form == checkpoint::Form::patch_rows) return {extents[0], extents[1] * extents[2] * extents[3]};
   return extents;
 }
 
@@ -123,21 +124,39 @@ void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::
       .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
 }
 
+/// Whether a tensor's elements are in the parameter's order.
+inline bool same_order(checkpoint::Form form) {
+  return form == checkpoint::Form::same || form == checkpoint::Form::leading_one;
+}
+
+/// Brings all elements of a parameter of this shape from the order of the file into its own, or back.
+template <class T>
+void reorder(const Shape& shape, checkpoint::Form form, bool to_file, const T* from, T* to) {
+  if (form == checkpoint::Form::transposed) {
+    return transpose(from, to_file ? shape[0] : shape[1], to_file ? shape[1] : shape[0], to);
+  }
+  const Index channels = shape[1];
+  const Index pixels = shape[2] * shape[3];
+  for (Index i = 0; i < shape[0]; ++i) {
+    const Index at = i * channels * pixels;
+    transpose(from + at, to_file ? channels : pixels, to_file ? pixels : channels, to + at);
+  }
+}
+
 /// A tensor of the file and the place in memory that it goes to.
 template <class T>
 struct TensorRead {
   const checkpoint::TensorInfo* tensor;
   checkpoint::Form form;
+  Shape shape;  // of the parameter
   T* destination;
 };
 
 template <class T>
 void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& read) {
-  if (read.form != checkpoint::Form::transposed) {
-    return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
-  }
+  if (same_order(read.form)) return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
   const std::vector<T> values = checkpoint.read<T>(*read.tensor);
-  transpose(values.data(), read.tensor->shape[0], read.tensor->shape[1], read.destination);
+  reorder(read.shape, read.form, false, values.data(), read.destination);
 }
 
 }  // namespace detail
@@ -174,7 +193,7 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
         continue;
       }
       T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
-      reads.push_back({found, tensor.form, destination});
+      reads.push_back({found, tensor.form, parameter.shape, destination});
     }
   });
   std::sort(used.begin(), used.end());
@@ -200,12 +219,12 @@ std::vector<checkpoint::TensorRecord> parameter_records(Clip<T>& model, checkpoi
     for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
       const std::vector<std::int64_t> shape = detail::file_shape(parameter.shape, tensor);
       const T* source = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
-      if (tensor.form != checkpoint::Form::transposed) {
+      if (detail::same_order(tensor.form)) {
         records.push_back(checkpoint::tensor_record(tensor.name, dtype, shape, source));
         continue;
       }
       const auto values = std::make_shared<std::vector<T>>(static_cast<std::size_t>(parameter.size()));
-      detail::transpose(source, shape[1], shape[0], values->data());
+      detail::reorder(parameter.shape, tensor.form, true, source, values->data());
       records.push_back(checkpoint::tensor_record(tensor.name, dtype, shape, values->data()));
       records.back().fill = [values, fill = records.back().fill](std::size_t first, std::size_t count, void* out) {
         fill(first, count, out);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "couplet/image/decode.hpp"
+#include "couplet/image/naflex.hpp"
 #include "couplet/image/transform.hpp"
 #include "couplet/ops/l2_normalize.hpp"
 #include "couplet/pretrained/describe.hpp"
@@ -53,6 +54,14 @@ class Pretrained {
     const auto count = static_cast<Index>(images.size());
     Tensor<T, 2> features({count, embed_dim()});
     Workspace workspace;
+    if (v.flexible()) {
+      for (Index begin = 0; begin < count; begin += batch_size) {
+        const Index n = std::min(batch_size, count - begin);
+        encode_each(images.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(n)),
+                    features.view().slice(begin, begin + n), normalize, workspace);
+      }
+      return features;
+    }
     for (Index begin = 0; begin < count; begin += batch_size) {
       const Index n = std::min(batch_size, count - begin);
       Tensor<T, 4> pixels({n, v.channels, v.image_height, v.image_width});
@@ -102,15 +111,7 @@ class Pretrained {
   }
 
   /// Resize, crop and normalise one image. out: (3, H, W).
-  void to_pixels(const image::Image& one, TensorView<T, 3> out) const {
-    if constexpr (std::is_same_v<T, float>) {
-      transform(one, std::span<float>(out.data(), static_cast<std::size_t>(out.size())));
-    } else {
-      std::vector<float> values(static_cast<std::size_t>(out.size()));
-      transform(one, std::span<float>(values));
-      std::copy(values.begin(), values.end(), out.data());
-    }
-  }
+  void to_pixels(const image::Image& one, TensorView<T, 3> out) const { apply(transform, one, out); }
 
   /// What this model is and what it does with images and texts, in lines for people.
   [[nodiscard]] std::vector<pretrained::DescriptionLine> describe_lines() const {
@@ -138,6 +139,35 @@ class Pretrained {
   static constexpr Index batch_size = 64;
   static constexpr Index text_batch_size = 256;
 
+  static void apply(const image::Transform& to, const image::Image& one, TensorView<T, 3> out) {
+    if constexpr (std::is_same_v<T, float>) {
+      to(one, std::span<float>(out.data(), static_cast<std::size_t>(out.size())));
+    } else {
+      std::vector<float> values(static_cast<std::size_t>(out.size()));
+      to(one, std::span<float>(values));
+      std::copy(values.begin(), values.end(), out.data());
+    }
+  }
+
+  /// NaFlex: every image has a size of its own.
+  void encode_each(std::span<const image::Image> images, TensorView<T, 2> features, Normalize normalize,
+                   Workspace& workspace) const {
+    const VisionConfig& v = model.config().vision;
+    const image::NaflexConfig naflex{static_cast<int>(v.patch_size), static_cast<int>(v.max_patches),
+                                     transform.config()};
+    std::vector<Tensor<T, 3>> pixels(images.size());
+    parallel_for(static_cast<Index>(images.size()), [&](Index i) {
+      const image::Image& one = images[static_cast<std::size_t>(i)];
+      const image::Transform fitted = image::naflex_transform(naflex, {one.height, one.width});
+      Tensor<T, 3>& out = pixels[static_cast<std::size_t>(i)];
+      out.resize({v.channels, fitted.height(), fitted.width()});
+      apply(fitted, one, out);
+    });
+    const std::vector<TensorView<const T, 3>> views(pixels.begin(), pixels.end());
+    model.encode_image(std::span<const TensorView<const T, 3>>(views), features, workspace);
+    if (normalize == Normalize::yes) to_unit_length(features);
+  }
+
   static void to_unit_length(TensorView<T, 2> features) {
     Tensor<T, 1> norms({features.extent(0)});
     ops::l2_normalize_forward<T>(features, features, norms);
@@ -157,6 +187,22 @@ inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, 
 }  // namespace pretrained
 
 namespace pretrained::detail {
+
+/// NaFlex: the transform has no size of its own, and the processor's file may say how many patches an image may have.
+inline image::Transform load_naflex_transform(const std::string& directory, VisionConfig& v) {
+  image::NaflexConfig naflex = image::naflex_config(static_cast<int>(v.patch_size), static_cast<int>(v.max_patches));
+  const std::string path = path_in(directory, "preprocessor_config.json");
+  if (exists_in(directory, "preprocessor_config.json")) {
+    const io::Json json = io::Json::parse(io::read_file(path, max_config_bytes), path);
+    naflex = image::parse_naflex_config(io::JsonField(json, path), naflex);
+    if (naflex.patch_size != v.patch_size) {
+      throw file_error(path, "patch_size: expected " + std::to_string(v.patch_size) + ", found " +
+                                 std::to_string(naflex.patch_size));
+    }
+  }
+  v.max_patches = naflex.max_patches;
+  return image::Transform(naflex.transform);
+}
 
 /// The image transform of a directory: what its files say, or what the model's family does by default.
 inline image::Transform load_transform(const std::string& directory, const ModelFiles& files) {
@@ -251,7 +297,10 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
   const pretrained::ModelFiles files = pretrained::open_model(directory, options.layout);
   ClipConfig config = files.config;
   pretrained::detail::check_budget(config, files.checkpoint, files.source);
-  image::Transform transform = pretrained::detail::load_transform(directory, files);
+  image::Transform transform = config.vision.flexible()
+                                   ? pretrained::detail::load_naflex_transform(directory, config.vision)
+                                   : pretrained::detail::load_transform(directory, files);
+  if (options.image_size && config.vision.flexible()) fail("load_pretrained", "NaFlex models have no image size");
   if (options.image_size) {
     config.vision.image_height = options.image_size->height;
     config.vision.image_width = options.image_size->width;
@@ -298,12 +347,16 @@ void save_hugging_face(Pretrained<T>& bundle, const std::string& directory) {
   const ClipConfig& config = bundle.model.config();
   image::TransformConfig transform = bundle.transform.config();
   if (is_siglip(config) && !transform.do_center_crop) transform.image_processor_type = "SiglipImageProcessor";
-  const std::string processor = image::preprocessor_config_json(transform);
+  const VisionConfig& v = config.vision;
+  const std::string processor =
+      v.flexible() ? image::naflex_config_json(
+                         {static_cast<int>(v.patch_size), static_cast<int>(v.max_patches), bundle.transform.config()})
+                   : image::preprocessor_config_json(transform);
   const std::string_view dtype = bundle.storage == checkpoint::DType::f16    ? "float16"
                                  : bundle.storage == checkpoint::DType::bf16 ? "bfloat16"
                                  : bundle.storage == checkpoint::DType::f64  ? "float64"
                                                                              : "float32";
-  const auto names = checkpoint::NameMap::hugging_face(is_siglip(config));
+  const auto names = checkpoint::NameMap::hugging_face(is_siglip(config), v.flexible());
   checkpoint::save_safetensors(path_in(directory, "model.safetensors"),
                                parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
   io::write_file(path_in(directory, "config.json"), hugging_face_config(config, dtype));

@@ -26,16 +26,24 @@ ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Datase
   const Index total = dataset.size();
   ImageEmbeddings result;
   result.embeds.resize({total, bundle.embed_dim()});
-  Tensor<float, 4> pixels({std::min(batch_size, total), v.channels, v.image_height, v.image_width});
+  const Index fixed = v.flexible() ? 0 : std::min(batch_size, total);
+  Tensor<float, 4> pixels({fixed, v.channels, v.image_height, v.image_width});
+  std::vector<image::Image> pictures;  // NaFlex: they have sizes of their own
   std::vector<std::string> errors;
   Workspace workspace;
   Index kept = 0;
   for (Index begin = 0; begin < total; begin += batch_size) {
     const Index n = std::min(batch_size, total - begin);
     errors.assign(static_cast<std::size_t>(n), "");
+    pictures.assign(v.flexible() ? static_cast<std::size_t>(n) : 0, {});
     parallel_for(n, [&](Index i) {
       try {
-        bundle.to_pixels(data::decode_picture(dataset.sample(begin + i), decode), pixels.view()[i]);
+        image::Image picture = data::decode_picture(dataset.sample(begin + i), decode);
+        if (v.flexible()) {
+          pictures[static_cast<std::size_t>(i)] = std::move(picture);
+        } else {
+          bundle.to_pixels(picture, pixels.view()[i]);
+        }
       } catch (const file_error& error) {
         errors[static_cast<std::size_t>(i)] = error.what();
       }
@@ -47,12 +55,22 @@ ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Datase
         result.unreadable.push_back({begin + i, error});
         continue;
       }
-      if (good != i) copy(TensorView<const float, 3>(pixels.view()[i]), pixels.view()[good]);
+      if (good != i && v.flexible()) {
+        pictures[static_cast<std::size_t>(good)] = std::move(pictures[static_cast<std::size_t>(i)]);
+      } else if (good != i) {
+        copy(TensorView<const float, 3>(pixels.view()[i]), pixels.view()[good]);
+      }
       result.indices.push_back(begin + i);
       ++good;
     }
-    bundle.encode_pixels(pixels.view().slice(0, good), result.embeds.view().slice(kept, kept + good), normalize,
-                         workspace);
+    const TensorView<float, 2> embeds = result.embeds.view().slice(kept, kept + good);
+    if (v.flexible()) {
+      copy(TensorView<const float, 2>(
+               bundle.encode_image(std::span(pictures).first(static_cast<std::size_t>(good)), normalize).view()),
+           embeds);
+    } else {
+      bundle.encode_pixels(pixels.view().slice(0, good), embeds, normalize, workspace);
+    }
     kept += good;
     on_progress(begin + n, total);
   }
