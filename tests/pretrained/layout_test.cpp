@@ -114,8 +114,11 @@ TEST(Layout, TokenizersFollowTheLayout) {
   config.replace(config.find("\"hf_tokenizer_name\": \".\""), 24, "\"hf_tokenizer_name\": null");
   io::write_file(path, config);
   EXPECT_EQ(dialect_of(Layout::open_clip), tokenizers::ClipDialect::open_clip);
-  save_openai(bundle, folder.path(), true);
-  EXPECT_EQ(dialect_of(Layout::open_clip), tokenizers::ClipDialect::open_clip);
+  Pretrained<float> cleaned = load_pretrained(folder.path(), {.layout = Layout::open_clip});
+  cleaned.open_clip_clean = "canonicalize";
+  const test::TemporaryDirectory again;
+  save_pretrained(cleaned, again.path());
+  EXPECT_EQ(load_pretrained(again.path()).open_clip_clean, "canonicalize");
   config.replace(config.find("\"hf_tokenizer_name\": null"), 25, "\"tokenizer_kwargs\": {\"clean\": \"x\"}");
   io::write_file(path, config);
   EXPECT_THROW((void)dialect_of(Layout::open_clip), file_error);

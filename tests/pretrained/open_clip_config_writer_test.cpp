@@ -13,7 +13,7 @@ using namespace couplet;
 
 ClipConfig again(const ClipConfig& config, const image::TransformConfig& transform = {}) {
   const test::TemporaryDirectory folder;
-  return pretrained::parse_open_clip_model(pretrained::open_clip_config(config, transform, false), "c.json",
+  return pretrained::parse_open_clip_model(pretrained::open_clip_config(config, transform), "c.json",
                                            test::zeros(folder, {{"a", {1}}}))
       .config;
 }
@@ -79,7 +79,7 @@ TEST(OpenClipConfigWriter, KeepsTheTransform) {
   squash.image_mean = squash.image_std = {0.5, 0.25, 0.125};
   squash.resample = image::Filter::bilinear;
   for (const auto& transform : {image::open_clip_transform_config({32, 32}), squash}) {
-    const std::string text = pretrained::open_clip_config(preset("tiny-32"), transform, false);
+    const std::string text = pretrained::open_clip_config(preset("tiny-32"), transform);
     EXPECT_EQ(image::parse_open_clip_config(io::JsonField(io::Json::parse(text, "c.json"), "c.json")), transform);
   }
 }

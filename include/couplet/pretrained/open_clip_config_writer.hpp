@@ -44,6 +44,13 @@ inline std::string open_clip_obstacle(const image::TransformConfig& transform) {
 /// Whether the text tower belongs to CustomTextCLIP, under a name of its own, in files that couplet writes.
 inline bool has_custom_text(const ClipConfig& config) { return config.text.projection_bias || !config.text.causal; }
 
+/// What text_cfg says about the tokenizer.
+struct OpenClipTokenizer {
+  bool from_files =
+      false;  ///< the vocabulary is not OpenAI's, so open_clip must read the files beside the configuration
+  std::string clean = {};  ///< tokenizer_kwargs.clean; empty: open_clip's default
+};
+
 namespace detail {
 
 /// A ratio with which open_clip's int(width * ratio) gives mlp_width.
@@ -75,7 +82,7 @@ inline void write_image_size(io::JsonWriter& json, std::int64_t height, std::int
   }
 }
 
-inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, bool own_tokenizer) {
+inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, const OpenClipTokenizer& tokenizer) {
   json.key("context_length").value(std::int64_t{t.context_length});
   json.key("vocab_size").value(std::int64_t{t.vocab_size});
   json.key("heads").value(std::int64_t{t.heads});
@@ -86,7 +93,10 @@ inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, bool
   if (t.pool == TextPool::eot && t.eot_token_id != t.vocab_size - 1) {
     json.key("pool_type").value("eos").key("eos_id").value(t.eot_token_id);
   }
-  if (own_tokenizer) json.key("hf_tokenizer_name").value(".");
+  if (tokenizer.from_files) json.key("hf_tokenizer_name").value(".");
+  if (!tokenizer.clean.empty()) {
+    json.key("tokenizer_kwargs").begin_object().key("clean").value(tokenizer.clean).end_object();
+  }
 }
 
 inline void write_preprocess(io::JsonWriter& json, const image::TransformConfig& transform) {
@@ -106,10 +116,9 @@ inline void write_preprocess(io::JsonWriter& json, const image::TransformConfig&
 
 }  // namespace detail
 
-/// The text of an open_clip_config.json, for a model and a transform without open_clip_obstacle(). `own_tokenizer`: the
-/// vocabulary is not OpenAI's, so open_clip must read the tokenizer files beside it.
+/// The text of an open_clip_config.json, for a model and a transform without open_clip_obstacle().
 inline std::string open_clip_config(const ClipConfig& config, const image::TransformConfig& transform,
-                                    bool own_tokenizer) {
+                                    const OpenClipTokenizer& tokenizer = {}) {
   io::JsonWriter json;
   json.begin_object().key("model_cfg").begin_object();
   json.key("embed_dim").value(std::int64_t{config.embed_dim});
@@ -129,7 +138,7 @@ inline std::string open_clip_config(const ClipConfig& config, const image::Trans
   if (v.pool == VisionPool::average) json.key("pool_type").value("avg");
   if (v.ln_after_pool) json.key("final_ln_after_pool").value(true);
   json.end_object().key("text_cfg").begin_object();
-  detail::write_open_clip_text(json, config.text, own_tokenizer);
+  detail::write_open_clip_text(json, config.text, tokenizer);
   json.end_object().end_object().key("preprocess_cfg").begin_object();
   detail::write_preprocess(json, transform);
   return json.end_object().end_object().str() + "\n";

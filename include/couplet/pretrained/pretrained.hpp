@@ -36,6 +36,7 @@ class Pretrained {
   image::Transform transform = image::Transform();
   checkpoint::DType storage = checkpoint::DType::f32;  ///< how the parameters were stored, and will be saved
   Layout layout = Layout::hugging_face;                ///< of the directory it came from, and will be saved in
+  std::string open_clip_clean = {};                    ///< open_clip's tokenizer_kwargs.clean, kept in its layout
   std::string directory = {};                          ///< where it came from, for messages
 
   [[nodiscard]] Index embed_dim() const { return model.embed_dim(); }
@@ -176,7 +177,7 @@ class Pretrained {
 
 namespace pretrained {
 
-/// A CLIP tokenizer with the rules of a layout: transformers', or those of open_clip's or OpenAI's own tokenizer.
+/// A tokenizer with the rules of a layout: transformers', or those of open_clip's or OpenAI's own tokenizer.
 inline tokenizers::Tokenizer in_dialect(const tokenizers::Tokenizer& tokenizer, Layout layout,
                                         tokenizers::OpenClipClean clean = tokenizers::OpenClipClean::lower) {
   using tokenizers::ClipDialect;
@@ -251,19 +252,32 @@ inline PositionTable position_table(const ModelFiles& files) {
   return table;
 }
 
-/// open_clip's tokenizer_kwargs.clean.
-inline tokenizers::OpenClipClean read_clean(const ModelFiles& files) {
+/// A tokenizer with the rules of a directory's layout. In open_clip's, a byte-level BPE that is named as one of Hugging
+/// Face's keeps its own rules; SentencePiece's texts are cleaned first.
+inline tokenizers::Tokenizer in_dialect_of(const ModelFiles& files, const tokenizers::Tokenizer& tokenizer) {
   using tokenizers::OpenClipClean;
-  if (files.clean == "canonicalize") return OpenClipClean::canonicalize;
-  if (files.clean == "whitespace") return OpenClipClean::whitespace;
-  if (files.clean.empty() || files.clean == "lower") return OpenClipClean::lower;
-  throw file_error(files.source,
-                   "model_cfg.text_cfg.tokenizer_kwargs.clean: \"" + printable(files.clean) + "\" is not supported");
+  const bool clip = tokenizer.as_clip() != nullptr;
+  const bool own_rules = clip ? !files.hf_tokenizer_name.empty() : files.layout == Layout::openai;
+  if (files.layout == Layout::hugging_face || own_rules) return tokenizer;
+  OpenClipClean clean = clip ? OpenClipClean::lower : OpenClipClean::whitespace;  // SimpleTokenizer's, HFTokenizer's
+  if (files.clean == "canonicalize") {
+    clean = OpenClipClean::canonicalize;
+  } else if (files.clean == "whitespace") {
+    clean = OpenClipClean::whitespace;
+  } else if (files.clean == "lower") {
+    clean = OpenClipClean::lower;
+  } else if (!files.clean.empty()) {
+    throw file_error(files.source,
+                     "model_cfg.text_cfg.tokenizer_kwargs.clean: \"" + printable(files.clean) + "\" is not supported");
+  }
+  return in_dialect(tokenizer, files.layout, clean);
 }
 
 /// A text model whose tokenizer is of another kind than CLIP's and SigLIP's.
 inline bool has_foreign_tokenizer(const std::string& directory, const ModelFiles& files) {
-  return !files.hf_tokenizer_name.empty() && !is_siglip(files.config) && !exists_in(directory, "merges.txt");
+  const bool known = exists_in(directory, "merges.txt") || exists_in(directory, "spiece.model") ||
+                     exists_in(directory, "tokenizer.model");
+  return !files.hf_tokenizer_name.empty() && !is_siglip(files.config) && !known;
 }
 
 /// A configuration cannot ask for much more memory than its checkpoint has bytes. Small contradictions are left to
@@ -323,10 +337,8 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
     }
     bundle.tokenizer = tokenizer.with_context_length(config.text.context_length);
   }
-  // A model of open_clip that names a tokenizer of Hugging Face keeps its rules.
-  if (bundle.tokenizer && bundle.tokenizer->as_clip() != nullptr && files.hf_tokenizer_name.empty()) {
-    bundle.tokenizer = pretrained::in_dialect(*bundle.tokenizer, files.layout, pretrained::detail::read_clean(files));
-  }
+  if (bundle.tokenizer) bundle.tokenizer = pretrained::detail::in_dialect_of(files, *bundle.tokenizer);
+  bundle.open_clip_clean = files.clean;
   return bundle;
 }
 
@@ -371,13 +383,13 @@ inline bool is_own_tokenizer(const tokenizers::Tokenizer& tokenizer) {
 template <class T>
 void save_open_clip(Pretrained<T>& bundle, const std::string& directory) {
   const ClipConfig& config = bundle.model.config();
-  const bool own_tokenizer = bundle.tokenizer && is_own_tokenizer(*bundle.tokenizer);
+  const OpenClipTokenizer tokenizer{bundle.tokenizer && is_own_tokenizer(*bundle.tokenizer), bundle.open_clip_clean};
   const auto names = checkpoint::NameMap::open_clip(
       {.text_prefix = has_custom_text(config), .text_projection_bias = config.text.projection_bias});
   checkpoint::save_safetensors(path_in(directory, "open_clip_model.safetensors"),
                                parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
   io::write_file(path_in(directory, "open_clip_config.json"),
-                 open_clip_config(config, bundle.transform.config(), own_tokenizer));
+                 open_clip_config(config, bundle.transform.config(), tokenizer));
 }
 
 }  // namespace pretrained::detail
@@ -396,8 +408,7 @@ void save_pretrained(Pretrained<T>& bundle, const std::string& directory, std::o
   hugging_face ? pretrained::detail::save_hugging_face(bundle, directory)
                : pretrained::detail::save_open_clip(bundle, directory);
   if (!bundle.tokenizer) return;
-  const bool clip = bundle.tokenizer->as_clip() != nullptr;
-  (clip ? pretrained::in_dialect(*bundle.tokenizer, Layout::hugging_face) : *bundle.tokenizer).save(directory);
+  pretrained::in_dialect(*bundle.tokenizer, Layout::hugging_face).save(directory);
 }
 
 }  // namespace couplet::inline COUPLET_ABI
