@@ -14,6 +14,7 @@
 
 #include "couplet/models/clip.hpp"
 #include "couplet/models/initialize.hpp"
+#include "couplet/models/interpolate.hpp"
 #include "couplet/models/presets.hpp"
 
 #include "couplet/losses/clip_loss.hpp"
