@@ -15,7 +15,7 @@ using test::file_error_of;
 
 io::JsonField parse(const std::string& text) { return io::JsonField(io::Json::parse(text, "f"), "f"); }
 
-TEST(TokenizerJson, ReadsTheFlagsOfAnAddedToken) {
+TEST(TokenizerJsonParts, ReadsTheFlagsOfAnAddedToken) {
   const AddedToken plain = parse_added_token(parse(R"({"content": "<a>"})"));
   EXPECT_EQ(plain, (AddedToken{.content = "<a>"}));
   const AddedToken other = parse_added_token(parse(R"({"content": "<a>", "normalized": true, "special": false})"));
@@ -24,7 +24,7 @@ TEST(TokenizerJson, ReadsTheFlagsOfAnAddedToken) {
             std::string::npos);
 }
 
-TEST(TokenizerJson, StrippingCountsWhereSpacesMatter) {
+TEST(TokenizerJsonParts, StrippingCountsWhereSpacesMatter) {
   const auto field = parse(R"({"content": "<a>", "lstrip": true, "rstrip": true})");
   EXPECT_EQ(file_error_of([&] { parse_added_token(field); }), "f: lstrip: expected false (not supported), found true");
   EXPECT_EQ(parse_added_token(field, SpacesMatter::no).content, "<a>");
@@ -32,7 +32,7 @@ TEST(TokenizerJson, StrippingCountsWhereSpacesMatter) {
   EXPECT_NE(file_error_of([&] { parse_added_token(single, SpacesMatter::no); }), "");
 }
 
-TEST(TokenizerJson, AnAddedTokenIsThereOrTheNext) {
+TEST(TokenizerJsonParts, AnAddedTokenIsThereOrTheNext) {
   std::vector<std::string> tokens{"a", "b"};
   place_added_token({.content = "b", .id = 1}, tokens, "f");
   EXPECT_EQ(tokens.size(), 2U);
@@ -46,14 +46,14 @@ TEST(TokenizerJson, AnAddedTokenIsThereOrTheNext) {
   EXPECT_NE(error(-1), "");
 }
 
-TEST(TokenizerJson, ReadsListsOfAddedTokensById) {
+TEST(TokenizerJsonParts, ReadsListsOfAddedTokensById) {
   std::vector<std::string> tokens{"a"};
   const auto list = parse(R"([{"content": "c", "id": 2}, {"content": "b", "id": 1}])");
   EXPECT_EQ(tokenizers::detail::read_added_tokens(list, tokens).at(0).id, 2);  // in the order of the file
   EXPECT_EQ(tokens, (std::vector<std::string>{"a", "b", "c"}));
 }
 
-TEST(TokenizerJson, ReadsWhatStandsAroundAText) {
+TEST(TokenizerJsonParts, ReadsWhatStandsAroundAText) {
   const std::vector<std::string> tokens{"<s>", "</s>", "x"};
   const std::string special = R"("special_tokens": {"S": {"id": "S", "ids": [0], "tokens": ["<s>"]},
                                   "E": {"id": "E", "ids": [1], "tokens": ["</s>"]}})";
@@ -80,7 +80,7 @@ TEST(TokenizerJson, ReadsWhatStandsAroundAText) {
             std::string::npos);
 }
 
-TEST(TokenizerJson, ReadsMergesOfBothForms) {
+TEST(TokenizerJsonParts, ReadsMergesOfBothForms) {
   using tokenizers::detail::read_merges;
   const std::vector<ByteLevelBpe::Merge> expected{{"a", "b"}, {"ab", "c"}};
   EXPECT_EQ(read_merges(parse(R"(["a b", "ab c"])")), expected);
@@ -92,7 +92,7 @@ TEST(TokenizerJson, ReadsMergesOfBothForms) {
   }
 }
 
-TEST(TokenizerJson, RefusesOptionsThatMakeOtherIds) {
+TEST(TokenizerJsonParts, RefusesOptionsThatMakeOtherIds) {
   using tokenizers::detail::check_bpe_options;
   check_bpe_options(parse(R"({"dropout": null, "x": false})"), {"x", "y"});
   check_bpe_options(parse(R"({"dropout": 0.0})"), {});

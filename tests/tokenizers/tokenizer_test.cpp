@@ -59,6 +59,20 @@ TEST(Tokenizer, SavesAndLoads) {
   EXPECT_EQ(vocabulary.encode("A photo"), tokenizer.encode("A photo"));
 }
 
+TEST(Tokenizer, ReadsAVocabularyFromAnyOfItsFiles) {
+  const test::TemporaryDirectory folder, pieces;
+  const Tokenizer clip(test::small_tokenizer());
+  clip.save(folder.path());
+  for (const char* const name : {"vocab.json", "merges.txt", "tokenizer.json"}) {
+    EXPECT_EQ(Tokenizer::load_vocabulary(folder.path(name)).describe(), clip.describe()) << name;
+  }
+  io::write_file(pieces.path("spiece.model"), test::write_model(test::small_model({{"a", -1}})));
+  EXPECT_EQ(Tokenizer::load_vocabulary(pieces.path("spiece.model")).describe(),
+            Tokenizer::load(pieces.path()).describe());
+  EXPECT_EQ(tokenizers::detail::directory_of("vocab.json"), ".");
+  EXPECT_EQ(tokenizers::detail::directory_of("a/vocab.json"), "a");
+}
+
 TEST(Tokenizer, OpenAIsDialectIsOfClipAlone) {
   const test::TemporaryDirectory folder;
   io::write_file(folder.path("spiece.model"), test::write_model(test::small_model({{"a", -1}})));

@@ -82,17 +82,14 @@ inline ClipTokenizer load_clip_tokenizer(const std::string& directory) {
 }
 
 /// A tokenizer for a model that came without one, from one file: vocab.json (merges.txt beside it), merges.txt
-/// (vocab.json beside it), tokenizer.json, or OpenAI's merges (bpe_simple_vocab_16e6.txt, also gzipped). CLIP's special
-/// tokens.
+/// (vocab.json beside it), or OpenAI's merges (bpe_simple_vocab_16e6.txt, also gzipped). CLIP's special tokens.
 inline ClipTokenizer load_clip_vocabulary(const std::string& path) {
   const std::filesystem::path file(path);
-  const auto beside = [&file](const char* name) { return (file.parent_path() / name).string(); };
-  if (file.filename() == "tokenizer.json")
-    return read_clip_tokenizer_json(read_tokenizer_json(path), file.parent_path().string());
-  if (file.extension() == ".json") return read_clip_vocabulary(path, beside("merges.txt"), file.parent_path().string());
-  if (file.filename() == "merges.txt" && detail::file_exists(beside("vocab.json"))) {
-    return read_clip_vocabulary(beside("vocab.json"), path, file.parent_path().string());
-  }
+  const std::string directory = detail::directory_of(path);
+  if (file.extension() == ".json") return read_clip_vocabulary(path, directory + "/merges.txt", directory);
+  const std::string vocab = directory + "/vocab.json";
+  if (file.filename() == "merges.txt" && detail::file_exists(vocab))
+    return read_clip_vocabulary(vocab, path, directory);
   return ClipTokenizer(read_openai_merges(path), {}, path);
 }
 

@@ -5,8 +5,10 @@
 /// step down is a search among sorted labels. Built without recursion from the sorted strings; the number of nodes is
 /// at most that of their characters.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -47,6 +49,9 @@ class PrefixTrie {
       }
     }
     first_child_.push_back(static_cast<std::uint32_t>(ranges.size()));
+    for (std::uint32_t node = first_child_[0]; node < first_child_[1]; ++node) {
+      if (code(labels_[node]) < roots_.size()) roots_[code(labels_[node])] = node;
+    }
   }
 
   [[nodiscard]] bool empty() const { return labels_.size() == 1; }
@@ -56,7 +61,7 @@ class PrefixTrie {
   void for_each_prefix(Text text, Found&& found) const {
     std::uint32_t node = 0;
     for (std::size_t k = 0; k < text.size(); ++k) {
-      node = child(node, text[k]);
+      node = k == 0 ? root(text[0]) : child(node, text[k]);
       if (node == 0) return;
       if (ids_[node] != none) found(k + 1, ids_[node]);
     }
@@ -76,6 +81,17 @@ class PrefixTrie {
   static constexpr std::int32_t none = -1;
 
  private:
+  /// 0 ... 255 for bytes.
+  static std::size_t code(Char c) {
+    if constexpr (sizeof(Char) == 1) return static_cast<unsigned char>(c);
+    return static_cast<std::size_t>(c);
+  }
+
+  /// Child of the root; 0 if there is none.
+  [[nodiscard]] std::uint32_t root(Char label) const {
+    return code(label) < roots_.size() ? roots_[code(label)] : child(0, label);
+  }
+
   /// 0 if there is no such child: the root is nobody's.
   [[nodiscard]] std::uint32_t child(std::uint32_t node, Char label) const {
     const auto begin = labels_.begin() + first_child_[node], end = labels_.begin() + first_child_[node + 1];
@@ -85,6 +101,7 @@ class PrefixTrie {
   /// In the order of std::basic_string_view, which takes char for unsigned.
   static bool less(Char a, Char b) { return std::char_traits<Char>::lt(a, b); }
 
+  std::array<std::uint32_t, 256> roots_{};  // children of the root by label, 0: none
   std::vector<Char> labels_;                // of the step to a node
   std::vector<std::int32_t> ids_;           // of the string that ends at a node, or none
   std::vector<std::uint32_t> first_child_;  // children of n: [first_child_[n], first_child_[n + 1])

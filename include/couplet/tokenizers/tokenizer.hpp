@@ -6,6 +6,7 @@
 ///   const TokenBatch batch = tokenizer(captions);        // ids: (B, context_length), padded
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -131,8 +132,16 @@ class Tokenizer {
     const auto there = [&directory](const char* name) { return detail::file_exists(directory + "/" + name); };
     return has_clip_tokenizer(directory) || there("spiece.model") || there("tokenizer.model");
   }
-  /// Reads a vocabulary of its own, for a model that came without one: see load_clip_vocabulary.
-  [[nodiscard]] static Tokenizer load_vocabulary(const std::string& path) { return load_clip_vocabulary(path); }
+  /// Reads a vocabulary of its own, for a model that came without one, from one of its files (with those beside it):
+  /// tokenizer.json, spiece.model, tokenizer.model, or CLIP's (see load_clip_vocabulary).
+  [[nodiscard]] static Tokenizer load_vocabulary(const std::string& path) {
+    const std::string name = std::filesystem::path(path).filename().string();
+    const std::string directory = detail::directory_of(path);
+    if (name == "tokenizer.json") return load_tokenizer_json(directory);
+    if (name == "spiece.model") return load_siglip_tokenizer(directory);
+    if (name == "tokenizer.model") return load_gemma_model(directory);
+    return load_clip_vocabulary(path);
+  }
   /// Writes the files that load() and transformers read into an existing directory.
   void save(const std::string& directory) const {
     if (const auto* clip = as_clip()) return save_clip_tokenizer(*clip, directory);

@@ -30,6 +30,12 @@ inline bool file_exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+/// "." for a file of the working directory.
+inline std::string directory_of(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
 inline constexpr std::uint64_t max_config_bytes = std::uint64_t{16} << 20;
 
 inline std::optional<io::JsonField> read_json_if_there(const std::string& path) {
