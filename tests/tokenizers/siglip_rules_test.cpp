@@ -77,6 +77,19 @@ TEST(SiglipRules, CutsAddedTokensOut) {
   EXPECT_EQ(rules().token(8), "ab");
 }
 
+/// Where spaces are kept, so is the mark in front; a part in front of an added token that is no more than it goes.
+TEST(SiglipRules, DropsALoneMarkInFrontOfASpecialToken) {
+  SentencePieceModel model = test::small_model({{mark, -3}, {"a", -4}, {"<", -5}, {"unk>", -5}, {"b", -4}});
+  model.remove_extra_whitespaces = model.add_dummy_prefix = false;
+  const SiglipRules keeps(std::make_shared<const SentencePiece>(model),
+                          {{.content = "</s>", .id = 1}, {.content = "<n>", .id = 8, .special = false}}, "<unk>", true);
+  EXPECT_EQ(encode(keeps, U"a"), (Ids{3, 4}));
+  EXPECT_EQ(encode(keeps, U"</s>a"), (Ids{1, 4}));
+  EXPECT_EQ(encode(keeps, U"?</s>"), (Ids{1}));
+  EXPECT_EQ(encode(keeps, U"<n>"), (Ids{3, 8}));
+  EXPECT_EQ(encode(keeps, U"</s>\u2581</s>"), (Ids{1, 1}));
+}
+
 TEST(SiglipRules, StopsBehindTheLimit) { EXPECT_EQ(encode(rules(), U"a</s>b</s>a", 2), (Ids{6, 1, 5})); }
 
 TEST(SiglipRules, DescribeThemselves) {

@@ -56,10 +56,13 @@ TEST(TextNormalizer, StripsTheEnds) {
 /// tokenizers replaces a whole cluster of less than six bytes, SentencePiece the longest string (see there).
 TEST(TextNormalizer, ReplacesGraphemeClusters) {
   const auto map = only(std::make_shared<const CharacterMap>(
-      write_character_map({{"e\u0301", "\u00e9"}, {"A", "a"}, {"AB", "xx"}, {"\u00b2", "2"}}), "m"));
+      write_character_map(
+          {{"e\u0301", "\u00e9"}, {"A", "a"}, {"AB", "xx"}, {"\u00b2", "2"}, {"\u304b\u3099", "\u304c"}}),
+      "m"));
   EXPECT_EQ(map("e\u0301"), "\u00e9");
   EXPECT_EQ(map("e\u0301\u0327"), "\u00e9");                     // five bytes: the second mark goes with it
   EXPECT_EQ(map("e\u0301\u0327\u0327"), "e\u0301\u0327\u0327");  // seven
+  EXPECT_EQ(map("\u304b\u3099"), "\u304b\u3099");                // six
   EXPECT_EQ(map("A\u0301!"), "a!");
   EXPECT_EQ(map("A\u0301\u0301\u0301"), "a\u0301\u0301\u0301");
   EXPECT_EQ(map("AB"), "aB");  // two clusters
