@@ -65,6 +65,7 @@ class WordUnigram {
   PieceIds ids_;
 };
 
+/// Immutable, so one object may serve many threads.
 class PiecePipeline {
  public:
   /// tokens: by id, added ones included. whitespace_split: words end at any white space, not at spaces alone.

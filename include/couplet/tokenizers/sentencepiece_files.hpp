@@ -92,7 +92,7 @@ inline PiecePipelineJson convert_gemma_model(const SentencePieceModel& model, co
   if (!plain) {
     throw file_error(path, "expected byte pair encoding with byte fallback of text as it is, as Gemma has it");
   }
-  PiecePipelineJson json{.byte_fallback = true, .end = std::nullopt};
+  PiecePipelineJson json{.byte_fallback = true};
   PieceIds ids;
   std::vector<std::pair<std::string_view, std::int32_t>> pieces;
   for (const auto& piece : model.pieces) {

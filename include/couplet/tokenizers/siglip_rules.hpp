@@ -28,6 +28,7 @@ namespace couplet::inline COUPLET_ABI::tokenizers {
   return join_words(lower_case ? python_lower(text) : std::u32string(text), Punctuation::remove);
 }
 
+/// Immutable, so one object may serve many threads.
 class SiglipRules {
  public:
   /// tokens: the added tokens, with ids of pieces or the next ones. unknown: the text of the unknown token.
@@ -69,10 +70,10 @@ class SiglipRules {
     return more_[static_cast<std::size_t>(id - pieces_->size())];
   }
   [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return added_tokens_.tokens(); }
-  [[nodiscard]] bool lower_case() const { return lower_case_; }
   [[nodiscard]] std::string describe() const {
-    return std::string("SentencePiece unigrams as SiglipTokenizer (") + (lower_case_ ? "lower case, " : "case kept, ") +
-           "no punctuation)";
+    const bool bpe = pieces_->algorithm() == SentencePiece::Algorithm::bpe;
+    return std::string(bpe ? "SentencePiece byte pair encoding" : "SentencePiece unigrams") + " as SiglipTokenizer (" +
+           (lower_case_ ? "lower case" : "case kept") + ", no punctuation)";
   }
 
  private:

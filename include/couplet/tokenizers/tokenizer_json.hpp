@@ -122,15 +122,16 @@ inline std::vector<ByteLevelBpe::Merge> read_merges(const io::JsonField& field) 
   std::vector<ByteLevelBpe::Merge> merges;
   merges.reserve(items.size());
   for (const io::Json& item : items) {
-    const std::string place = field.path() + "[" + std::to_string(merges.size()) + "]";
-    if (item.kind() != items.front().kind()) throw file_error(field.file(), place + ": pairs and strings in one list");
+    const auto place = [&] { return field.path() + "[" + std::to_string(merges.size()) + "]"; };
+    if (item.kind() != items.front().kind())
+      throw file_error(field.file(), place() + ": pairs and strings in one list");
     if (item.is_string()) {
-      merges.push_back(parse_merge(item.as_string(), field.file(), place));
+      merges.push_back(parse_merge(item.as_string(), field.file(), place()));
       continue;
     }
     const bool pair =
         item.is_array() && item.items().size() == 2 && item.items()[0].is_string() && item.items()[1].is_string();
-    if (!pair) throw file_error(field.file(), place + ": expected two tokens, found " + item.describe());
+    if (!pair) throw file_error(field.file(), place() + ": expected two tokens, found " + item.describe());
     merges.emplace_back(item.items()[0].as_string(), item.items()[1].as_string());
   }
   return merges;
