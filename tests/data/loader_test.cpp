@@ -298,20 +298,6 @@ TEST(Loader, RefusesFlipsWhereCaptionsSayLeftAndRight) {
 
 TEST(Loader, GivesTextsWithoutPictures) {
   const auto dataset = std::make_shared<SceneDataset>(SceneOptions{.seed = 2, .count = 12, .image_size = 16});
-  Loader with(dataset, preprocess_val(image::Transform(image::clip_transform_config(16))), {.batch_size = 4});
-  Loader without(dataset, {}, {.batch_size = 4, .pictures = false});
-  Batch expected, batch;
-  for (int i = 0; i < 6; ++i) {
-    ASSERT_TRUE(with.next(expected) && without.next(batch));
-    EXPECT_EQ(batch.texts, expected.texts);
-    EXPECT_EQ(batch.indices, expected.indices);
-    EXPECT_EQ(batch.images.size(), 0);
-    EXPECT_EQ(batch.size(), 4);
-  }
-}
-
-TEST(Loader, GivesTextsWithoutPictures) {
-  const auto dataset = std::make_shared<SceneDataset>(SceneOptions{.seed = 2, .count = 12, .image_size = 16});
   Loader with(dataset, stamp(), {.batch_size = 4});
   Loader without(dataset, {}, {.batch_size = 4, .pictures = false});
   Batch expected, batch;
