@@ -241,7 +241,7 @@ struct TrainOptions {
   }
 
   [[nodiscard]] couplet::ClipConfig config() const {
-    return model.empty() ? scratch_config() : couplet::pretrained::read_hugging_face_config(model + "/config.json");
+    return model.empty() ? scratch_config() : couplet::pretrained::open_model(model).config;
   }
   [[nodiscard]] couplet::ClipConfig::Family family() const { return config().family; }
 
