@@ -6,7 +6,6 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 option(COUPLET_WERROR "Warnings in our own programs are errors" ON)
-option(COUPLET_PRECOMPILE "Precompile all of couplet for the tests: faster, but a forgotten #include of a test goes unseen" OFF)
 set(COUPLET_SANITIZE "" CACHE STRING "Sanitizers for our own programs, for example address,undefined")
 
 # ccache, where it is installed, must be told that precompiled headers are fine.

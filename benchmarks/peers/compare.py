@@ -180,7 +180,7 @@ class Rows:
         times = {who: [] for who in everyone}
         peaks = []
         start = time.perf_counter()
-        while time.perf_counter() - start < options.seconds or len(peaks) < 5:
+        while time.perf_counter() - start < options.seconds or len(peaks) < 3:
             peaks.append(self.couplet("peak"))
             for who, run in everyone.items():
                 times[who].append(run())

@@ -1,6 +1,7 @@
 // Captions to ids on one thread, with a vocabulary trained here.
 #include <benchmark/benchmark.h>
 
+#include "couplet/core/shape.hpp"
 #include "couplet/tokenizers/bpe_trainer.hpp"
 #include "couplet/tokenizers/tokenizer.hpp"
 

@@ -12,12 +12,13 @@ TEST(ContrastiveBlocks, CoverEveryCombinationOnceInOrder) {
   const Index n = 4100, e = 3;
   const auto image = test::unit_rows<float>(n, e, 1);
   const auto text = test::unit_rows<float>(n, e, 2);
-  const Pairs<float> pairs("test", image, text, 0, 0);
+  const Pairs<float> pairs("test", image, text, 0, 0, Precision::float32);
   Workspace workspace;
   Index combinations = 0, true_pairs = 0, position = -1;
-  for_each_block(pairs, workspace, [&](const Block<float>& block) {
-    EXPECT_GT(block.row * n + block.column, position);
-    position = block.row * n + block.column;
+  for_each_block(pairs, Pass::forward, workspace, [&](const Block<float>& block) {
+    EXPECT_GT(block.column * n + block.row, position) << "texts outside, images inside";
+    position = block.column * n + block.row;
+    EXPECT_EQ(block.text, nullptr);
     Index columns = 0;
     for (Index t = 0; t < block.tiles(); ++t) {
       EXPECT_EQ(block.tile(t).column, block.column + columns);
@@ -44,11 +45,11 @@ TEST(ContrastiveBlocks, AddTheGradientsOfAllBlocks) {
   const Index n = 4100, e = 3;
   const auto image = test::unit_rows<float>(n, e, 3);
   const auto text = test::unit_rows<float>(n, e, 4);
-  const Pairs<float> pairs("test", image, text, 0, 0);
+  const Pairs<float> pairs("test", image, text, 0, 0, Precision::float32);
   test::GradientMemory<float> memory(n, e);
   Workspace workspace;
   begin_gradients("test", pairs, memory.gradients);
-  for_each_block(pairs, workspace,
+  for_each_block(pairs, Pass::backward, workspace,
                  [&](const Block<float>& block) { add_block_gradient(pairs, block, memory.gradients, workspace); });
   // S Y = X (Y^T Y), S^T X = Y (X^T X): written out through the (E, E) matrices
   double products[2][3][3] = {};
