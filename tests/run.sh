@@ -4,7 +4,7 @@
 #   tests/run.sh [--asan | --clang | --serial] [--levels] [--second-compiler] [--headers] [--fast] [-j JOBS] [-- <option of ctest>...]
 #
 #   --asan     in build-asan, with AddressSanitizer and UndefinedBehaviorSanitizer; unit tests
-#   --clang    in build-clang, with clang++; unit tests
+#   --clang    in build-clang, with clang++; unit tests, and the examples and benchmarks are built
 #   --serial   in build-serial, without OpenMP; unit tests
 #   --second-compiler   only what clang++ compiles: the programs of users
 #   --headers  only every header alone, with both compilers (some minutes; left out otherwise)
@@ -16,7 +16,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 preset=release
 packages=tests
 select=
-benchmarks=ON
+programs=OFF
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 usage() {
@@ -29,7 +29,10 @@ while [ $# -gt 0 ]; do
     --asan | --clang | --serial)
       preset=${1#--}
       select="-L unit"
-      if [ "$preset" = clang ]; then packages=ci; else benchmarks=OFF; fi
+      if [ "$preset" = clang ]; then
+        packages=ci
+        programs=ON
+      fi
       ;;
     --levels) select="-L level" ;;
     --second-compiler) select="-R downstream.*[.]clang" ;;
@@ -57,7 +60,7 @@ case "$preset" in release) folder=build ;; *) folder=build-$preset ;; esac
 seconds() { date +%s; }
 start=$(seconds)
 "$root/cmake/build.sh" "$preset" "$folder" "$jobs" all \
-  -DCOUPLET_TESTS=ON -DCOUPLET_EXAMPLES=ON "-DCOUPLET_BENCHMARKS=$benchmarks"
+  -DCOUPLET_TESTS=ON "-DCOUPLET_EXAMPLES=$programs" "-DCOUPLET_BENCHMARKS=$programs"
 built=$(seconds)
 
 cd "$root/$folder"
