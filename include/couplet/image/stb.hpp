@@ -134,6 +134,31 @@ inline void* reallocate(void* pointer, std::size_t old_bytes, std::size_t bytes)
 #define STBI_NO_HDR
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
+// stb's functions are extern "C": without optimisation, in an object file their names would be a user's own copy's.
+#define stbi_convert_iphone_png_to_rgb couplet_stbi_convert_iphone_png_to_rgb
+#define stbi_convert_iphone_png_to_rgb_thread couplet_stbi_convert_iphone_png_to_rgb_thread
+#define stbi_failure_reason couplet_stbi_failure_reason
+#define stbi_image_free couplet_stbi_image_free
+#define stbi_info_from_callbacks couplet_stbi_info_from_callbacks
+#define stbi_info_from_memory couplet_stbi_info_from_memory
+#define stbi_is_16_bit_from_callbacks couplet_stbi_is_16_bit_from_callbacks
+#define stbi_is_16_bit_from_memory couplet_stbi_is_16_bit_from_memory
+#define stbi_is_hdr_from_callbacks couplet_stbi_is_hdr_from_callbacks
+#define stbi_is_hdr_from_memory couplet_stbi_is_hdr_from_memory
+#define stbi_load_16_from_callbacks couplet_stbi_load_16_from_callbacks
+#define stbi_load_16_from_memory couplet_stbi_load_16_from_memory
+#define stbi_load_from_callbacks couplet_stbi_load_from_callbacks
+#define stbi_load_from_memory couplet_stbi_load_from_memory
+#define stbi_set_flip_vertically_on_load couplet_stbi_set_flip_vertically_on_load
+#define stbi_set_flip_vertically_on_load_thread couplet_stbi_set_flip_vertically_on_load_thread
+#define stbi_set_unpremultiply_on_load couplet_stbi_set_unpremultiply_on_load
+#define stbi_set_unpremultiply_on_load_thread couplet_stbi_set_unpremultiply_on_load_thread
+#define stbi_zlib_decode_buffer couplet_stbi_zlib_decode_buffer
+#define stbi_zlib_decode_malloc couplet_stbi_zlib_decode_malloc
+#define stbi_zlib_decode_malloc_guesssize couplet_stbi_zlib_decode_malloc_guesssize
+#define stbi_zlib_decode_malloc_guesssize_headerflag couplet_stbi_zlib_decode_malloc_guesssize_headerflag
+#define stbi_zlib_decode_noheader_buffer couplet_stbi_zlib_decode_noheader_buffer
+#define stbi_zlib_decode_noheader_malloc couplet_stbi_zlib_decode_noheader_malloc
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"
@@ -155,6 +180,30 @@ namespace couplet::inline COUPLET_ABI::image::stb {
 #endif
 }  // namespace couplet::inline COUPLET_ABI::image::stb
 #pragma GCC diagnostic pop
+#undef stbi_convert_iphone_png_to_rgb
+#undef stbi_convert_iphone_png_to_rgb_thread
+#undef stbi_failure_reason
+#undef stbi_image_free
+#undef stbi_info_from_callbacks
+#undef stbi_info_from_memory
+#undef stbi_is_16_bit_from_callbacks
+#undef stbi_is_16_bit_from_memory
+#undef stbi_is_hdr_from_callbacks
+#undef stbi_is_hdr_from_memory
+#undef stbi_load_16_from_callbacks
+#undef stbi_load_16_from_memory
+#undef stbi_load_from_callbacks
+#undef stbi_load_from_memory
+#undef stbi_set_flip_vertically_on_load
+#undef stbi_set_flip_vertically_on_load_thread
+#undef stbi_set_unpremultiply_on_load
+#undef stbi_set_unpremultiply_on_load_thread
+#undef stbi_zlib_decode_buffer
+#undef stbi_zlib_decode_malloc
+#undef stbi_zlib_decode_malloc_guesssize
+#undef stbi_zlib_decode_malloc_guesssize_headerflag
+#undef stbi_zlib_decode_noheader_buffer
+#undef stbi_zlib_decode_noheader_malloc
 // Both ways round, what stb derives from its settings must not reach the other copy.
 #undef STBI_NO_BMP
 #undef STBI_NO_PSD
@@ -210,10 +259,10 @@ struct Decoded {
 inline Decoded decode(std::span<const std::uint8_t> file, int channels, std::uint64_t bytes) {
   budget = {bytes};
   Decoded out;
-  out.pixels.reset(stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &out.width, &out.height,
-                                         &out.channels, channels));
+  out.pixels.reset(couplet_stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &out.width, &out.height,
+                                                 &out.channels, channels));
   if (budget.out_of_memory) throw std::bad_alloc();
-  if (!out.pixels) out.error = budget.exhausted ? "it inflates to more than its pixels" : stbi_failure_reason();
+  if (!out.pixels) out.error = budget.exhausted ? "it inflates to more than its pixels" : couplet_stbi_failure_reason();
   if (channels != 0) out.channels = channels;
   return out;
 }
