@@ -54,6 +54,11 @@ std::vector<float> transposed(const std::vector<float>& x, Index rows, Index col
   return y;
 }
 
+/// NaN in every element: what packing does not write shows.
+void spoil(AlignedBuffer<bfloat16>& buffer) {
+  for (Index i = 0; i < buffer.size(); ++i) buffer.data()[i].bits = 0xffff;
+}
+
 /// A product with packed operands and guarded outputs.
 struct Case {
   Index m, n, k;
@@ -65,8 +70,8 @@ struct Case {
       : m(m_), n(n_), k(k_), a(random_matrix(m, k, 1)), b(random_matrix(k, n, 2)) {
     packed_a.resize(simd::bf16::packed_a_size(m, k));
     packed_b.resize(simd::bf16::packed_b_size(k, n));
-    std::memset(static_cast<void*>(packed_a.data()), 0xff, static_cast<std::size_t>(packed_a.size()) * 2);  // NaN
-    std::memset(static_cast<void*>(packed_b.data()), 0xff, static_cast<std::size_t>(packed_b.size()) * 2);
+    spoil(packed_a);
+    spoil(packed_b);
     const std::vector<float> at = transposed(a, m, k), bt = transposed(b, k, n);
     kernels.pack_a(a_transposed ? at.data() : a.data(), a_transposed ? 1 : k, a_transposed ? m : 1, m, k,
                    packed_a.data());
@@ -133,7 +138,7 @@ TEST(Bf16Gemm, ARowHasTheSameBitsWhateverIsBesideIt) {
     many.run(kernels, {.y = all.data(), .y_stride = n});
     for (const Index i : {0, 7, 8, 15, 16, 31, 32, 44}) {
       AlignedBuffer<bfloat16> row(simd::bf16::packed_a_size(1, k));
-      std::memset(static_cast<void*>(row.data()), 0xff, static_cast<std::size_t>(row.size()) * 2);
+      spoil(row);
       kernels.pack_a(many.a.data() + i * k, k, 1, 1, k, row.data());
       for (const Index first : {0, 32}) {
         const Index columns = n - first;
