@@ -4,7 +4,7 @@
 /// A parallel region ends when its last thread does. When the operating system gives that thread's core to somebody
 /// else for a time slice (some 3 ms), a region of 0.1 ms takes 3 ms, and the many small regions of a small model's
 /// training step fall to a tenth of their speed. Results do not depend on the number of threads, so the library may do
-/// with fewer: measured beside a process that fills one of two cores, docs/performance.md.
+/// with fewer.
 #include <algorithm>
 #include <chrono>
 
