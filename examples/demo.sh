@@ -41,13 +41,22 @@ echo "Classifying and searching scenes it has not seen ..."
 "$bin/search" --model "$demo/model" --index "$demo/pictures.safetensors" build "$demo/pictures"
 "$bin/search" --model "$demo/model" --index "$demo/pictures.safetensors" query "a red circle" --top 5
 
+# A path as a shell reads it: in quotes if it has a space or another character that needs them.
+word() {
+  case "$1" in
+    *[!A-Za-z0-9_./+-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf %s "$1" ;;
+  esac
+}
+model=$(word "$demo/model")
+
 cat <<TXT
 
 Open $demo/report.html in a browser. Then try, with pictures of your own or with those in build/demo/pictures:
 
-  $bin/zero_shot --model $demo/model --labels "red circle,blue square,green star" --template "a {}" $demo/pictures
-  $bin/search --model $demo/model --index photos.safetensors build YOUR_PICTURES
-  $bin/search --model $demo/model --index photos.safetensors query "a yellow ring" --html found.html
+  $(word "$bin/zero_shot") --model $model --labels "red circle,blue square,green star" --template "a {}" $(word "$demo/pictures")
+  $(word "$bin/search") --model $model --index photos.safetensors build YOUR_PICTURES
+  $(word "$bin/search") --model $model --index photos.safetensors query "a yellow ring" --html found.html
 
 This model knows coloured shapes only. For photographs give --model a CLIP or SigLIP directory in the Hugging Face layout.
 TXT

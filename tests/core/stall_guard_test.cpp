@@ -49,6 +49,23 @@ TEST(StallGuard, OneStallOnceInAWhileChangesNothing) {
   }
 }
 
+/// The number of threads after `calm` even regions, a stall, `between` even regions and a second stall.
+int threads_after_two_stalls(int calm, int between) {
+  Guarded g;
+  for (int i = 0; i < calm; ++i) g.region(2, microseconds(100), microseconds(10));
+  g.region(2, microseconds(100), milliseconds(3));
+  for (int i = 0; i < between; ++i) g.region(2, microseconds(100), microseconds(10));
+  g.region(2, microseconds(100), milliseconds(3));
+  return g.region(2, microseconds(100), microseconds(10));
+}
+
+TEST(StallGuard, TwoStallsCountWhenTheyAreNear) {
+  for (const int calm : {0, 1, 15, 255, 256, 257, 5000}) {
+    EXPECT_EQ(threads_after_two_stalls(calm, 15), 1) << calm;
+    EXPECT_EQ(threads_after_two_stalls(calm, 16), 2) << calm;
+  }
+}
+
 TEST(StallGuard, ALastingNeighbourCostsLittle) {
   Guarded g;
   int stalled = 0, regions = 0;

@@ -12,19 +12,22 @@
 # A cpp block that is none of these does not compile (#error), so nothing is left out by mistake. Other languages
 # (```sh, ```cmake, ```text) are not compiled. Errors name the line of the document, by #line.
 
-# couplet_doc_snippets(<programs> <units> <output folder> <document>...): writes sources, lists them in two variables.
-function(couplet_doc_snippets programs_variable units_variable output)
+# couplet_doc_snippets(<programs> <bodies> <declarations> <output folder> <document>...): writes sources, lists them in three
+# variables.
+function(couplet_doc_snippets programs_variable bodies_variable declarations_variable output)
   set(programs "")
-  set(units "")
+  set(bodies "")
+  set(declarations "")
   foreach(document IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${document}")
     couplet_document_snippets("${document}" "${output}")
   endforeach()
   set(${programs_variable} "${programs}" PARENT_SCOPE)
-  set(${units_variable} "${units}" PARENT_SCOPE)
+  set(${bodies_variable} "${bodies}" PARENT_SCOPE)
+  set(${declarations_variable} "${declarations}" PARENT_SCOPE)
 endfunction()
 
-# Walks one document line by line. Works on `programs` and `units` of its caller.
+# Walks one document line by line. Works on the three lists of its caller.
 macro(couplet_document_snippets document output)
   file(READ "${document}" text)
   # Brackets, semicolons and backslashes have meanings in CMake lists: other characters stand for them meanwhile.
@@ -98,18 +101,19 @@ macro(couplet_write_snippet)
     list(APPEND programs "${source}")
   elseif(kind STREQUAL "file")
     file(CONFIGURE OUTPUT "${source}" CONTENT "@code@" @ONLY)
-    list(APPEND units "${source}")
+    list(APPEND declarations "${source}")
   elseif(kind STREQUAL "body")
     set(unit "${source}")
     set(body "${code}")
-    file(CONFIGURE OUTPUT "${unit}" CONTENT "@headers@void snippet();\nvoid snippet() {\n@body@}\n" @ONLY)
-    list(APPEND units "${unit}")
+    set(function "${name}_line_${first}")
+    file(CONFIGURE OUTPUT "${unit}" CONTENT "@headers@void @function@();\nvoid @function@() {\n@body@}\n" @ONLY)
+    list(APPEND bodies "${unit}")
   elseif(kind STREQUAL "continue" AND unit)
     string(APPEND body "${code}")
-    file(CONFIGURE OUTPUT "${unit}" CONTENT "@headers@void snippet();\nvoid snippet() {\n@body@}\n" @ONLY)
+    file(CONFIGURE OUTPUT "${unit}" CONTENT "@headers@void @function@();\nvoid @function@() {\n@body@}\n" @ONLY)
   else()
     file(WRITE "${source}"
          "#error \"${shown}:${first}: a cpp block has an int main or a marker (tests/docs/snippets.cmake)\"\n")
-    list(APPEND units "${source}")
+    list(APPEND bodies "${source}")
   endif()
 endmacro()

@@ -32,7 +32,7 @@ struct Declared {};
 int forgotten = 0;
 ```
 ]==])
-couplet_doc_snippets(programs units "${WORK}" "${WORK}/page.md")
+couplet_doc_snippets(programs bodies declarations "${WORK}" "${WORK}/page.md")
 
 function(expect what actual expected)
   if(NOT "${actual}" STREQUAL "${expected}")
@@ -48,14 +48,15 @@ function(expect_file name expected)
 endfunction()
 
 expect("programs" "${programs}" "${WORK}/page_line_5.cpp")
-expect("units" "${units}" "${WORK}/page_line_12.cpp;${WORK}/page_line_22.cpp;${WORK}/page_line_25.cpp")
+expect("bodies" "${bodies}" "${WORK}/page_line_12.cpp;${WORK}/page_line_25.cpp")
+expect("declarations" "${declarations}" "${WORK}/page_line_22.cpp")
 expect_file(page_line_5.cpp [==[
 #line 6 "page.md"
 #include <string>
 int main() { int a[2] = {1, 2}; return a[0] + a[1] == 3 ? 0 : std::string("\n;@x@").size() > 9; }
 ]==])
 expect_file(page_line_12.cpp [==[
-void snippet() {
+void page_line_12() {
 #line 10 "page.md"
 int hidden = 1;
 #line 13 "page.md"

@@ -7,14 +7,15 @@
 /// with fewer.
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "couplet/config.hpp"
 
 namespace couplet::inline COUPLET_ABI {
 
 /// What the regions that one thread starts have seen. A region stalls when its first thread waits for the others much
-/// longer than it worked; two stalls within 16 regions take away a quarter of the threads (one of two) for 10 ms, and
-/// twice as long each time that it happens again soon, up to 160 ms.
+/// longer than it worked; two stalls within 16 regions take away a quarter of the threads (one of two) for 10 ms. A
+/// stall soon after they came back takes them away for twice as long, up to 160 ms; 256 regions without one begin anew.
 class StallGuard {
  public:
   using Clock = std::chrono::steady_clock;
@@ -25,7 +26,7 @@ class StallGuard {
     if (less_ == 0) return wanted;
     if (now >= until_) {
       less_ = 0;
-      since_ = 0;
+      calm_ = 0;
       return wanted;
     }
     return std::max(1, wanted - less_);
@@ -34,14 +35,12 @@ class StallGuard {
   /// The first thread began, finished its own part, and saw the end of the region.
   void observe(int threads, Clock::time_point began, Clock::time_point finished, Clock::time_point ended) {
     const Duration wait = ended - finished;
-    since_ = std::min(since_ + 1, calm_regions);
     if (wait < shortest_stall || wait < 2 * (finished - began)) {
-      if (since_ >= calm_regions) pause_ = first_pause;
-      stalls_ = since_ % window == 0 ? 0 : stalls_;
+      calm_ = std::min(calm_ + 1, calm_regions);
+      if (calm_ == calm_regions) pause_ = first_pause;
       return;
     }
-    if (++stalls_ < 2) return;
-    stalls_ = 0;
+    if (std::exchange(calm_, 0) >= window) return;
     less_ = std::min(threads - 1, less_ + std::max(1, threads / 4));
     until_ = ended + pause_;
     pause_ = std::min<Duration>(2 * pause_, longest_pause);
@@ -54,9 +53,8 @@ class StallGuard {
   static constexpr int window = 16;
   static constexpr int calm_regions = 256;
 
-  int less_ = 0;    ///< threads taken away
-  int stalls_ = 0;  ///< in this window
-  int since_ = 0;   ///< regions since the threads came back
+  int less_ = 0;             ///< threads taken away
+  int calm_ = calm_regions;  ///< regions without a stall since the last one
   Duration pause_ = first_pause;
   Clock::time_point until_;
 };
