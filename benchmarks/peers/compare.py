@@ -4,8 +4,9 @@
     benchmarks/run.sh --filter nothing                                  # builds couplet's side
     /tmp/peers/bin/python benchmarks/peers/compare.py --out docs/peers  # about 15 minutes
 
-Every row runs one repetition of each peer and of couplet after the other, several times, and compares medians; the share of
-the float32 multiply-add peak is that of the same minutes. Both sides have the same weights (a random ViT-B/32 CLIP, written
+Every row runs each peer and couplet in turns, a quarter of a second or one repetition each, after a pause in which the
+threads of the one before stop spinning, and compares medians; the share of the float32 multiply-add peak is that of the same
+minutes. Both sides have the same weights (a random ViT-B/32 CLIP, written
 by transformers and read by couplet) and the same inputs, and their features must agree before anything is timed.
 Writes OUT.json, OUT.md and OUT.svg.
 """
@@ -175,20 +176,27 @@ class Rows:
     def measure(self, name, amount, unit, ours, peers):
         """Runs everything in turns; `amount` units of work per repetition."""
         everyone = {"couplet": ours} | {peer: (lambda work=work: seconds(work)) for peer, work in peers.items()}
-        for run in everyone.values():
-            run()  # warm
+        turns = {}
+        for who, run in everyone.items():
+            run()  # compiles, allocates
+            turns[who] = max(1, round(0.25 / run()))
         times = {who: [] for who in everyone}
         peaks = []
         start = time.perf_counter()
         while time.perf_counter() - start < options.seconds or len(peaks) < 3:
-            peaks.append(self.couplet("peak"))
             for who, run in everyone.items():
-                times[who].append(run())
+                time.sleep(0.05)
+                if turns[who] > 1:
+                    run()  # wakes its threads
+                times[who] += [run() for _ in range(turns[who])]
+            time.sleep(0.05)
+            peaks.append(self.couplet("peak"))
         rates = {who: amount / statistics.median(values) for who, values in times.items()}
         best = max((who for who in rates if who != "couplet"), key=rates.get)
         row = {"name": name, "unit": unit, "rates": rates, "best_peer": best, "ratio": rates["couplet"] / rates[best],
-               "peak_gflops": statistics.median(peaks), "repetitions": len(peaks)}
+               "peak_gflops": statistics.median(peaks), "turns": len(peaks)}
         self.rows.append(row)
+        write_results(self.rows)
         listed = ", ".join(f"{who} {rate:.4g}" for who, rate in rates.items())
         print(f"{name}: {row['ratio']:.2f} x {best} ({listed} {unit}; peak {row['peak_gflops']:.0f} GFLOP/s)", flush=True)
 
@@ -360,6 +368,17 @@ def write_chart(rows, path):
     path.write_text("\n".join(parts + ["</svg>"]) + "\n", encoding="utf-8")
 
 
+def write_results(rows):
+    """After every row, so that a run that is stopped leaves what it has measured."""
+    out = pathlib.Path(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
+    report = {"versions": versions, "threads": options.threads, "rows": rows}
+    out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_table(rows, out.with_suffix(".md"))
+    write_chart(rows, out.with_suffix(".svg"))
+
+
 def main():
     couplet = Couplet()
     rows = Rows(couplet)
@@ -377,14 +396,6 @@ def main():
         losses(rows)
         towers(rows, inputs, bf16)
         training(rows, inputs, bf16)
-    out = pathlib.Path(options.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
-    out.with_suffix(".json").write_text(json.dumps({"versions": versions, "threads": options.threads, "rows": rows.rows},
-                                                   indent=1) + "\n", encoding="utf-8")
-    write_table(rows.rows, out.with_suffix(".md"))
-    if rows.rows:
-        write_chart(rows.rows, out.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
