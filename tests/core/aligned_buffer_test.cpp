@@ -16,6 +16,16 @@ TEST(AlignedBuffer, IsAlignedAndZero) {
   }
 }
 
+TEST(AlignedBuffer, LargeOnesBeginOnAHugePage) {
+  AlignedBuffer<float> buffer((1 << 20) + 5);  // 4 MiB and a little
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % (2 << 20), 0U);
+  EXPECT_EQ(buffer.data()[buffer.size() - 1], 0.0F);
+  buffer.data()[buffer.size() - 1] = 3.0F;
+  const AlignedBuffer<float> copied = buffer;
+  buffer.release();
+  EXPECT_EQ(copied.data()[copied.size() - 1], 3.0F);
+}
+
 TEST(AlignedBuffer, ShrinkingKeepsTheMemory) {
   AlignedBuffer<int> buffer(100);
   const int* before = buffer.data();

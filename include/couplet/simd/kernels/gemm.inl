@@ -132,10 +132,11 @@ inline void pack_a(const float* a, Index row_stride, Index column_stride, Index 
 
 // ----------------------------------------------------------------------------------------------------------- product
 
-/// One tile: c (rows, panel_columns) = or += A B over k inner indices. All sums stay in registers.
+/// One tile: c (rows, panel_columns) = or += A B over k inner indices. All sums stay in registers. Meanwhile it asks
+/// for k steps of panel_columns floats at `ahead`.
 template <int rows>
 __attribute__((noinline)) inline void multiply_tile(Index k, const float* a, const float* b, float* c, Index c_stride,
-                                                    bool accumulate) {
+                                                    bool accumulate, const float* ahead) {
   Vec sums[rows][tile_vectors];
   COUPLET_UNROLL
   for (int r = 0; r < rows; ++r) {
@@ -146,6 +147,9 @@ __attribute__((noinline)) inline void multiply_tile(Index k, const float* a, con
     Vec bs[tile_vectors];
     COUPLET_UNROLL
     for (int v = 0; v < tile_vectors; ++v) bs[v] = load(b + v * width);
+    COUPLET_UNROLL
+    for (int j = 0; j < panel_columns; j += 16) __builtin_prefetch(ahead + j, 0, 2);
+    ahead += panel_columns;
     COUPLET_UNROLL
     for (int r = 0; r < rows; ++r) {
       const Vec as = set1(a[r]);
@@ -165,7 +169,8 @@ __attribute__((noinline)) inline void multiply_tile(Index k, const float* a, con
   }
 }
 
-using TileKernel = void (*)(Index k, const float* a, const float* b, float* c, Index c_stride, bool accumulate);
+using TileKernel = void (*)(Index k, const float* a, const float* b, float* c, Index c_stride, bool accumulate,
+                            const float* ahead);
 
 /// The smallest kernel that has m rows, m <= tile_rows, and its number of rows. Rows do not depend on each other, so
 /// all kernels give the same bits.
@@ -183,7 +188,7 @@ inline TileChoice choose_tile(Index m) {
 
 /// A tile at the edge of C (m rows and n columns of it exist) is computed in a temporary.
 inline void multiply_edge(const TileChoice& tile, Index m, Index n, Index k, const float* a, const float* b, float* c,
-                          Index c_stride, bool accumulate) {
+                          Index c_stride, bool accumulate, const float* ahead) {
   alignas(64) float whole[tile_rows * panel_columns];
   const auto vector_lanes = [n](Index j) { return n - j < width ? n - j : width; };
   if (accumulate) {
@@ -194,7 +199,7 @@ inline void multiply_edge(const TileChoice& tile, Index m, Index n, Index k, con
       }
     }
   }
-  tile.kernel(k, a, b, whole, panel_columns, accumulate);
+  tile.kernel(k, a, b, whole, panel_columns, accumulate, ahead);
   for (Index r = 0; r < m; ++r) {
     for (Index j = 0; j < n; j += width) {
       store_n(c + r * c_stride + j, load(whole + r * panel_columns + j), vector_lanes(j));
@@ -259,11 +264,12 @@ inline void multiply_block(const GemmProduct& p, Index row, Index m, Index begin
       const Index rows = m - i < tile_rows ? m - i : tile_rows;
       const TileChoice tile = choose_tile(rows);
       float* const c = p.c + (row + i) * p.c_stride + j;
+      const float* const ahead = i == 0 && j + panel_columns < p.n ? b + panel_columns * p.k : b;
       if (tile.rows == rows && n == panel_columns) {
         prefetch_tile(c, p.c_stride, rows);
-        tile.kernel(k, a + i * k, b, c, p.c_stride, accumulate);
+        tile.kernel(k, a + i * k, b, c, p.c_stride, accumulate, ahead);
       } else {
-        multiply_edge(tile, rows, n, k, a + i * k, b, c, p.c_stride, accumulate);
+        multiply_edge(tile, rows, n, k, a + i * k, b, c, p.c_stride, accumulate, ahead);
       }
       if (last && finish != nullptr) finish(p.epilogue, rows, n, row + i, j, c, p.c_stride);
     }

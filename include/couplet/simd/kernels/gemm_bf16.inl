@@ -93,28 +93,36 @@ inline void pack_row(const float* x, Index k, bfloat16* row) {
 
 // --------------------------------------------------------------------------------------------------------- products
 
-/// Sums of `rows` rows of one panel of A times one panel of B over `tiles` tiles of k, in registers: 16 accumulators, 2
-/// vectors of B and one broadcast of A. c: rows of strip_columns floats.
+/// Asks for a cache line of the next panel of B in the second-level cache.
+COUPLET_FORCE_INLINE void prefetch_line(const void* line) { __builtin_prefetch(line, 0, 2); }
+
+// A unit multiplies up to block_rows rows of one panel of A with one panel of B over `tiles` tiles of k, into strips of
+// strip_columns sums at c. Meanwhile it asks for as many tiles at `ahead`, from where B goes on.
+
+/// In registers: up to 16 accumulators, 2 vectors of B and one broadcast of A.
 struct Dot {
   static constexpr Index block_rows = 8;
   struct Scope {};
 
-  static inline void multiply(Index tiles, const bfloat16* a, Index /*next_panel*/, const bfloat16* b, float* c,
-                              bool first) {
-    Vec sums[block_rows][2];
+  template <int rows>
+  static inline void multiply_rows(Index tiles, const bfloat16* a, const bfloat16* b, const bfloat16* ahead, float* c,
+                                   bool first) {
+    Vec sums[rows][2];
     COUPLET_UNROLL
-    for (int r = 0; r < block_rows; ++r) {
+    for (int r = 0; r < rows; ++r) {
       COUPLET_UNROLL
       for (int v = 0; v < 2; ++v) sums[r][v] = first ? set1(0.0F) : load(c + r * strip_columns + v * width);
     }
     const float* pairs_a = reinterpret_cast<const float*>(a);
     const float* pairs_b = reinterpret_cast<const float*>(b);
-    for (Index t = 0; t < tiles; ++t, pairs_a += tile_size / 2, pairs_b += tile_size) {
+    for (Index t = 0; t < tiles; ++t, pairs_a += tile_size / 2, pairs_b += tile_size, ahead += 2 * tile_size) {
       for (Index p = 0; p < tile_rows; ++p) {
         const Vec low = load(pairs_b + p * width);
         const Vec high = load(pairs_b + tile_size / 2 + p * width);
+        prefetch_line(ahead + 2 * p * tile_depth);
+        prefetch_line(ahead + (2 * p + 1) * tile_depth);
         COUPLET_UNROLL
-        for (int r = 0; r < block_rows; ++r) {
+        for (int r = 0; r < rows; ++r) {
           const Vec x = set1(pairs_a[r * (tile_depth / 2) + p]);
           sums[r][0] = bf16_dot(x, low, sums[r][0]);
           sums[r][1] = bf16_dot(x, high, sums[r][1]);
@@ -122,9 +130,24 @@ struct Dot {
       }
     }
     COUPLET_UNROLL
-    for (int r = 0; r < block_rows; ++r) {
+    for (int r = 0; r < rows; ++r) {
       COUPLET_UNROLL
       for (int v = 0; v < 2; ++v) store(c + r * strip_columns + v * width, sums[r][v]);
+    }
+  }
+
+  /// The smallest kernel with so many rows: the 50 rows of one picture are 6 blocks and a quarter. Same bits.
+  static inline void multiply(Index rows, Index tiles, const bfloat16* a, Index /*next_panel*/, const bfloat16* b,
+                              const bfloat16* ahead, float* c, bool first) {
+    switch ((rows + 1) / 2) {
+      case 1:
+        return multiply_rows<2>(tiles, a, b, ahead, c, first);
+      case 2:
+        return multiply_rows<4>(tiles, a, b, ahead, c, first);
+      case 3:
+        return multiply_rows<6>(tiles, a, b, ahead, c, first);
+      default:
+        return multiply_rows<8>(tiles, a, b, ahead, c, first);
     }
   }
 };
@@ -135,8 +158,8 @@ struct Tiles {
   static constexpr Index block_rows = 32;
   using Scope = TileScope;
 
-  static inline void multiply(Index tiles, const bfloat16* a, Index next_panel, const bfloat16* b, float* c,
-                              bool first) {
+  static inline void multiply(Index /*rows*/, Index tiles, const bfloat16* a, Index next_panel, const bfloat16* b,
+                              const bfloat16* ahead, float* c, bool first) {
     constexpr Index row_bytes = tile_depth * 2;
     constexpr Index strip_bytes = strip_columns * 4;
     float* const lower = c + tile_rows * strip_columns;
@@ -151,7 +174,8 @@ struct Tiles {
       tile_load<2>(lower, strip_bytes);
       tile_load<3>(lower + width, strip_bytes);
     }
-    for (Index t = 0; t < tiles; ++t, a += tile_size, b += 2 * tile_size) {
+    for (Index t = 0; t < tiles; ++t, a += tile_size, b += 2 * tile_size, ahead += 2 * tile_size) {
+      for (Index line = 0; line < 2 * tile_size; line += tile_depth) prefetch_line(ahead + line);
       tile_load<4>(a, row_bytes);
       tile_load<6>(b, row_bytes);
       tile_multiply<0, 4, 6>();
@@ -217,11 +241,6 @@ inline Finish choose_finish(Activation kind) {
   return &finish_strip<Activation::identity>;
 }
 
-/// Asks for the next panel of B in the second-level cache, one tile of it per tile that is multiplied.
-COUPLET_FORCE_INLINE void prefetch_tiles(const bfloat16* b, Index tiles) {
-  for (Index line = 0; line < tiles * 2 * tile_size; line += 32) __builtin_prefetch(b + line, 0, 2);
-}
-
 template <class Unit>
 inline void multiply(const Bf16Product& p, float* scratch, Index rows_at_a_time) {
   [[maybe_unused]] const typename Unit::Scope scope;
@@ -234,13 +253,14 @@ inline void multiply(const Bf16Product& p, float* scratch, Index rows_at_a_time)
       const bfloat16* const b = p.b + j * depth;
       for (Index t = 0; t == 0 || t < tiles; t += depth_of_block) {
         const Index some = smaller(depth_of_block, tiles - t);
-        if (row == 0 && j + panel_columns < p.n) prefetch_tiles(b + depth * panel_columns + t * 2 * tile_size, some);
         for (Index i = 0; i < m; i += Unit::block_rows) {
           const Index panel = (row + i) / tile_rows;
           const bfloat16* const a =
               p.a + panel * tile_rows * depth + (row + i) % tile_rows * tile_depth + t * tile_size;
           const Index next_panel = m - i > tile_rows ? tile_rows * depth : 0;
-          Unit::multiply(some, a, next_panel, b + t * 2 * tile_size, scratch + i * strip_columns, t == 0);
+          const bfloat16* const tiles_b = b + t * 2 * tile_size;
+          const bfloat16* const ahead = i == 0 && j + panel_columns < p.n ? tiles_b + depth * panel_columns : tiles_b;
+          Unit::multiply(m - i, some, a, next_panel, tiles_b, ahead, scratch + i * strip_columns, t == 0);
         }
       }
       finish(p.epilogue, row, m, j, smaller(panel_columns, p.n - j), scratch);
