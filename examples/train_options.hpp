@@ -1,9 +1,11 @@
 #pragma once
 /// The command line of `train`: its own names, and open_clip's spellings beside them.
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "couplet/data/upsampled.hpp"
 #include "couplet/train/options_file.hpp"
@@ -15,7 +17,7 @@ struct TrainOptions {
   Common common;
   couplet::train::RunOptions run;
   std::string data, val_data, model, model_config = "tiny-32", loss, templates_file, lr_scheduler = "cosine",
-                                     opt = "adamw", report_to = "none", color_jitter, upsampling;
+                                     opt = "adamw", report_to = "none", affine, color_jitter, upsampling;
   std::size_t vocab_size = 0;
   couplet::Index accum_freq = 1;
   std::size_t cache_mebibytes = 256;
@@ -94,6 +96,10 @@ struct TrainOptions {
     auto* pictures = group("Pictures");
     pictures->add_option("--crop-scale", run.crop_scale, "random crops of at least this share of the area (1: none)")
         ->check(CLI::Range(0.01, 1.0));
+    pictures->add_option(
+        "--affine", affine,
+        "degrees,translate,scale,shear: ranges of random turns, shifts (share of the side), changes of "
+        "size (share) and shears (degrees)");
     pictures->add_option("--color-jitter", color_jitter,
                          "brightness,contrast,saturation,hue: ranges of random changes of colour (open_clip's are "
                          "0.32,0.32,0.32,0.08)");
@@ -182,6 +188,7 @@ struct TrainOptions {
       throw std::invalid_argument("--micro-batch and --accum-freq say the same: give one of them");
     }
     if (accum_freq > 1) run.micro_batch = (run.batch_size + accum_freq - 1) / accum_freq;
+    if (!affine.empty()) parse_affine();
     if (!color_jitter.empty()) parse_color_jitter();
     run.tensorboard = report_to == "tensorboard";
     run.cache_images = cache_mebibytes << 20U;
@@ -209,14 +216,24 @@ struct TrainOptions {
     }
     return value;
   }
+  /// Four numbers; `names` says which.
+  static std::array<double, 4> four_numbers(const std::string& option, const std::string& text, const char* names) {
+    const std::vector<std::string> parts = split(text, ",");
+    if (parts.size() != 4) throw std::invalid_argument(option + ": expected " + names);
+    std::array<double, 4> numbers{};
+    for (std::size_t i = 0; i < 4; ++i) numbers[i] = number(option, parts[i]);
+    return numbers;
+  }
+  void parse_affine() {
+    const auto n = four_numbers("--affine", affine, "degrees,translate,scale,shear");
+    run.affine = {.degrees = n[0], .translate = n[1], .scale = n[2], .shear = n[3]};
+    run.affine.validate();
+  }
   void parse_color_jitter() {
-    const std::vector<std::string> parts = split(color_jitter, ",");
-    if (parts.size() != 4) throw std::invalid_argument("--color-jitter: expected brightness,contrast,saturation,hue");
-    run.color_jitter.brightness = number("--color-jitter", parts[0]);
-    run.color_jitter.contrast = number("--color-jitter", parts[1]);
-    run.color_jitter.saturation = number("--color-jitter", parts[2]);
-    run.color_jitter.hue = number("--color-jitter", parts[3]);
-    run.color_jitter.validate();
+    const auto n = four_numbers("--color-jitter", color_jitter, "brightness,contrast,saturation,hue");
+    couplet::data::ColorJitter& jitter = run.color_jitter;
+    std::tie(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue) = std::tie(n[0], n[1], n[2], n[3]);
+    jitter.validate();
   }
 
   /// An option as the command line gave it, or its default.

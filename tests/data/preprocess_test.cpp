@@ -64,6 +64,19 @@ TEST(PreprocessTrain, MirrorsHalfOfThePicturesWhenAsked) {
   EXPECT_NEAR(mirrored, 100, 30);
 }
 
+TEST(PreprocessTrain, TurnsByKey) {
+  TrainAugmentation augmentation{.seed = 3};
+  const Preprocess plain = preprocess_train(transform(32), augmentation);
+  augmentation.affine = {.degrees = 15, .translate = 0.1};
+  const Preprocess turned = preprocess_train(transform(32), augmentation);
+  const auto out = rendered(turned, scene(), 0, 1);
+  EXPECT_EQ(out, rendered(turned, scene(), 0, 1));
+  EXPECT_NE(out, rendered(plain, scene(), 0, 1));
+  EXPECT_NE(out, rendered(turned, scene(), 1, 1)) << "another epoch";
+  augmentation.affine.shear = 90;
+  EXPECT_THROW((void)preprocess_train(transform(32), augmentation), std::invalid_argument);
+}
+
 TEST(PreprocessTrain, RecoloursByKeyWithoutMovingTheCrop) {
   TrainAugmentation augmentation{.seed = 3};
   const Preprocess plain = preprocess_train(transform(32), augmentation);

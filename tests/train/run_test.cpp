@@ -189,6 +189,9 @@ TEST(TrainingRun, CachedFeaturesNeedALockedTowerAndTheSamePictures) {
   o.flip = true;
   EXPECT_THROW(make(), std::invalid_argument);
   o.flip = false;
+  o.affine.degrees = 10;
+  EXPECT_THROW(make(), std::invalid_argument);
+  o.affine = {};
   o.color_jitter.hue = 0.1;
   EXPECT_THROW(make(), std::invalid_argument);
 }

@@ -12,6 +12,7 @@
 #include "couplet/core/shape.hpp"
 #include "couplet/data/color_jitter.hpp"
 #include "couplet/data/keyed_random.hpp"
+#include "couplet/data/random_affine.hpp"
 #include "couplet/data/sample.hpp"
 #include "couplet/image/random_crop.hpp"
 #include "couplet/image/transform.hpp"
@@ -44,6 +45,7 @@ struct TrainAugmentation {
   std::array<double, 2> ratio{3.0 / 4.0, 4.0 / 3.0};
   /// Mirrors every other picture. Off: captions say left and right.
   bool flip = false;
+  RandomAffine affine = {};
   ColorJitter color = {};
 };
 
@@ -60,11 +62,12 @@ inline void mirror(image::Image& image) {
 
 }  // namespace detail
 
-/// A random crop, resized with the transform's filter, perhaps mirrored and recoloured, and normalised as the transform
-/// does. Crop, side and colours are functions of (seed, epoch, index). std::invalid_argument: no fixed size, ranges
+/// A random crop, resized with the transform's filter, perhaps mirrored, turned and recoloured, and normalised as the
+/// transform does. All of that is a function of (seed, epoch, index). std::invalid_argument: no fixed size, ranges
 /// that random_crop refuses.
 inline Preprocess preprocess_train(const image::Transform& transform, const TrainAugmentation& augmentation = {}) {
   if (transform.values() == 0) fail("preprocess_train", "the size of the transform's result depends on the picture");
+  augmentation.affine.validate();
   augmentation.color.validate();
   image::RandomCropOptions crop;
   crop.scale = augmentation.scale;
@@ -74,7 +77,10 @@ inline Preprocess preprocess_train(const image::Transform& transform, const Trai
   image::detail::check_random_crop({}, crop);
   const image::Size size{transform.height(), transform.width()};
   const auto render = [=](const Sample& sample, std::uint64_t epoch, Index index, float* out) {
-    Random random = keyed_random(augmentation.seed, epoch, static_cast<std::uint64_t>(index), Purpose::transform);
+    const auto draws = [&](Purpose purpose) {
+      return keyed_random(augmentation.seed, epoch, static_cast<std::uint64_t>(index), purpose);
+    };
+    Random random = draws(Purpose::transform);
     const bool flip = random.below(2) == 1 && augmentation.flip;
     std::array<double, image::random_crop_uniforms> uniforms{};
     for (double& uniform : uniforms) uniform = random.uniform();
@@ -82,10 +88,8 @@ inline Preprocess preprocess_train(const image::Transform& transform, const Trai
     if (sample.image.indexed) options.resize.filter = image::Filter::nearest;
     image::Image picture = image::random_resized_crop(sample.image, size, uniforms, options);
     if (flip) detail::mirror(picture);
-    if (augmentation.color.any()) {
-      const auto sample_number = static_cast<std::uint64_t>(index);
-      color_jitter(picture, augmentation.color, keyed_random(augmentation.seed, epoch, sample_number, Purpose::color));
-    }
+    if (augmentation.affine.any()) random_affine(picture, augmentation.affine, draws(Purpose::affine));
+    if (augmentation.color.any()) color_jitter(picture, augmentation.color, draws(Purpose::color));
     picture.alpha.clear();
     transform.normalize(picture, {out, transform.values()});
   };

@@ -232,6 +232,7 @@ class TrainingRun {
     return data::preprocess_train(bundle_.transform, {.seed = options_.seed,
                                                       .scale = {options_.crop_scale, 1.0},
                                                       .flip = options_.flip,
+                                                      .affine = options_.affine,
                                                       .color = options_.color_jitter});
   }
 

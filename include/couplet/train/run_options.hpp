@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "couplet/data/color_jitter.hpp"
+#include "couplet/data/random_affine.hpp"
 #include "couplet/io/json_writer.hpp"
 #include "couplet/train/trainer.hpp"
 
@@ -38,6 +39,7 @@ struct RunOptions {
   std::uint64_t seed = 0;
   double crop_scale = 1.0;  ///< RandomResizedCrop takes at least this share of the area; 1: no random crop
   bool flip = false;        ///< mirror every other picture; refused by data sets whose captions say left and right
+  data::RandomAffine affine = {};
   data::ColorJitter color_jitter = {};
   bool lock_image = false;
   Index lock_image_unlocked_groups = 0;  ///< the last groups of a locked image tower that learn all the same
@@ -64,7 +66,7 @@ inline constexpr std::array<const char*, 4> schedule_names{"cosine", "const", "c
 
 /// Whether pictures differ from epoch to epoch.
 [[nodiscard]] inline bool has_random_pictures(const RunOptions& o) {
-  return o.crop_scale < 1 || o.flip || o.color_jitter.any();
+  return o.crop_scale < 1 || o.flip || o.affine.any() || o.color_jitter.any();
 }
 
 /// What a run computes, as one line: a checkpoint is resumed only by a run with the same line.
@@ -91,6 +93,10 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
   json.key("wd").value(o.wd).key("beta1").value(o.beta1).key("beta2").value(o.beta2).key("eps").value(o.eps);
   json.key("grad_clip_norm").value(o.grad_clip_norm).key("seed").value(o.seed);
   json.key("crop_scale").value(o.crop_scale).key("flip").value(o.flip);
+  const data::RandomAffine& a = o.affine;
+  json.key("affine").begin_array();
+  for (const double x : {a.degrees, a.translate, a.scale, a.shear}) json.value(x);
+  json.end_array();
   const data::ColorJitter& c = o.color_jitter;
   json.key("color_jitter").begin_array();
   for (const double x : {c.brightness, c.contrast, c.saturation, c.hue, c.probability, c.gray_probability})
