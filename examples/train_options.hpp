@@ -166,8 +166,7 @@ struct TrainOptions {
     std::vector<std::unique_ptr<const couplet::data::Dataset>> parts;
     for (std::size_t i = 0; i < names.size(); ++i) {
       const double factor = upsampling.empty() ? 1 : number("--train-data-upsampling-factors", factors[i]);
-      parts.push_back(std::make_unique<couplet::data::Upsampled>(
-          open_data(names[i], run.seed + 1 + 1000000 * i, image_size()), factor));
+      parts.push_back(couplet::data::upsampled(open_data(names[i], run.seed + 1 + 1000000 * i, image_size()), factor));
     }
     return std::make_shared<couplet::data::Concatenation>(std::move(parts));
   }

@@ -43,23 +43,33 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
                           .best_score = 31.25,
                           .best_step = 8,
                           .logit_scale_limit = 4.605170185988092};
-  train::save_training_state(path, train::state_tensors<float>(model, optimizer), progress, "batch 8");
+  train::save_training_state(path, train::state_tensors<float>(model, optimizer), progress,
+                             R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})");
 
   Clip<float> other(small_config());
   optim::AdamW<float> other_optimizer(other);
-  EXPECT_EQ(train::load_training_state(path, train::state_tensors<float>(other, other_optimizer), "batch 8"), progress);
+  EXPECT_EQ(train::load_training_state(path, train::state_tensors<float>(other, other_optimizer),
+                                       R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})"),
+            progress);
   EXPECT_EQ(other.visual.proj.weight.value.data()[7], model.visual.proj.weight.value.data()[7]);
 
-  EXPECT_NE(message_of_loading(path, other, "batch 16").find("other options"), std::string::npos);
+  const std::string message =
+      message_of_loading(path, other, R"({"batch":8,"lr":0.002,"crop":[1,0.25],"loss":"clip"})");
+  EXPECT_EQ(message.substr(message.find("belongs")),
+            "belongs to a run with other options:\n  lr: saved 0.001, now 0.002\n  crop: saved 1,0.5, now 1,0.25\n"
+            "  loss: saved (nothing), now clip\n  old: saved true, now (nothing)");
+  EXPECT_NE(message_of_loading(path, other, "not JSON").find("state.safetensors"), std::string::npos);
   ClipConfig wider = small_config();
   wider.embed_dim = 64;
   Clip<float> wide(wider);
-  EXPECT_NE(message_of_loading(path, wide, "batch 8").find("visual.proj.weight: expected (64, 128), found (128, 128)"),
+  EXPECT_NE(message_of_loading(path, wide, R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})")
+                .find("visual.proj.weight: expected (64, 128), found (128, 128)"),
             std::string::npos);
   ClipConfig deeper = small_config();
   deeper.text.layers = 2;
   Clip<float> deep(deeper);
-  EXPECT_NE(message_of_loading(path, deep, "batch 8").find("missing"), std::string::npos);
+  EXPECT_NE(message_of_loading(path, deep, R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})").find("missing"),
+            std::string::npos);
 }
 
 /// One bit anywhere: in the weights, in a moment, in the progress.

@@ -11,31 +11,17 @@
 namespace couplet::inline COUPLET_ABI::data {
 
 /// `whole` with round(factor N) samples: sample i is sample floor(i N / round(factor N)) of the N, so that each occurs
-/// floor(factor) or ceil(factor) times in an epoch, each time with other random crops.
-class Upsampled final : public Dataset {
- public:
-  /// std::invalid_argument: a factor below 1 (then some samples would never be seen) or above 10^6.
-  Upsampled(std::shared_ptr<const Dataset> whole, double factor) : whole_(std::move(whole)) {
-    if (!(factor >= 1 && factor <= 1e6)) {
-      fail("Upsampled", "expected a factor in [1, 1000000], found " + std::to_string(factor));
-    }
-    size_ = static_cast<Index>(std::llround(factor * static_cast<double>(whole_->size())));
+/// floor(factor) or ceil(factor) times in an epoch, each time with other random crops. std::invalid_argument: a factor
+/// below 1 (then some samples would never be seen) or above 10,000.
+inline std::unique_ptr<const Subset> upsampled(std::shared_ptr<const Dataset> whole, double factor) {
+  if (!(factor >= 1 && factor <= 1e4)) {
+    fail("upsampled", "expected a factor in [1, 10000], found " + std::to_string(factor));
   }
-
-  [[nodiscard]] Index size() const override { return size_; }
-  [[nodiscard]] Sample sample(Index i) const override { return whole_->sample(at(i)); }
-  [[nodiscard]] Sample annotation(Index i) const override { return whole_->annotation(at(i)); }
-  [[nodiscard]] std::vector<std::string> class_names() const override { return whole_->class_names(); }
-  [[nodiscard]] bool flips_allowed() const override { return whole_->flips_allowed(); }
-
- private:
-  [[nodiscard]] Index at(Index i) const {
-    check_index(i);
-    return i / size_ * whole_->size() + i % size_ * whole_->size() / size_;
-  }
-
-  std::shared_ptr<const Dataset> whole_;
-  Index size_ = 0;
-};
+  const Index count = whole->size();
+  const auto size = static_cast<Index>(std::llround(factor * static_cast<double>(count)));
+  std::vector<Index> indices(static_cast<std::size_t>(size));
+  for (Index i = 0; i < size; ++i) indices[static_cast<std::size_t>(i)] = i * count / size;
+  return std::make_unique<const Subset>(std::move(whole), std::move(indices));
+}
 
 }  // namespace couplet::inline COUPLET_ABI::data

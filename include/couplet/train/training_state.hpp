@@ -117,9 +117,54 @@ inline const std::string& state_metadata(const checkpoint::SafetensorsFile& file
   return *found;
 }
 
+/// A value of a run's line, as a person reads it.
+inline std::string value_text(const io::Json& value) {
+  using Kind = io::Json::Kind;
+  switch (value.kind()) {
+    case Kind::boolean:
+      return value.as_boolean() ? "true" : "false";
+    case Kind::integer:
+      return std::to_string(value.as_integer());
+    case Kind::number: {
+      char text[32];
+      std::snprintf(text, sizeof text, "%.17g", value.as_number());
+      return text;
+    }
+    case Kind::string:
+      return printable(value.as_string());
+    case Kind::array: {
+      std::string text;
+      for (const io::Json& item : value.items()) text += (text.empty() ? "" : ",") + value_text(item);
+      return text;
+    }
+    default:
+      return "(unknown)";
+  }
+}
+
+/// What differs between two runs' lines, JSON objects: a line per key.
+inline std::string run_differences(const std::string& saved, const std::string& now, const std::string& path) {
+  const io::Json before = io::Json::parse(saved, path), after = io::Json::parse(now, path);
+  const auto text = [](const io::Json& run, const std::string& key) {
+    const io::Json* const value = run.find(key);
+    return value != nullptr ? value_text(*value) : std::string("(nothing)");
+  };
+  std::string differences;
+  const auto compare = [&](const std::string& key) {
+    const std::string was = text(before, key), is = text(after, key);
+    if (was != is) differences += "\n  " + printable(key) + ": saved " + was + ", now " + is;
+  };
+  for (const auto& [key, value] : after.members()) compare(key);
+  for (const auto& [key, value] : before.members()) {
+    if (after.find(key) == nullptr) compare(key);
+  }
+  return differences;
+}
+
 }  // namespace detail
 
-/// `fingerprint` describes the run (options, data, model); a state is only resumed by a run with the same one.
+/// `fingerprint`, a JSON object, describes the run (options, data, model); a state is only resumed by a run with the
+/// same one.
 template <class T>
 void save_training_state(const std::string& path, const std::vector<StateTensor<T>>& tensors, const Progress& progress,
                          const std::string& fingerprint) {
@@ -148,8 +193,7 @@ Progress load_training_state(const std::string& path, const std::vector<StateTen
   }
   const std::string& run = detail::state_metadata(file, "run");
   if (run != fingerprint) {
-    throw file_error(path, "belongs to a run with other options\n  saved: " + printable(run, 2000) +
-                               "\n  now:   " + printable(fingerprint, 2000));
+    throw file_error(path, "belongs to a run with other options:" + detail::run_differences(run, fingerprint, path));
   }
   const std::string& progress_text = detail::state_metadata(file, "progress");
   const Progress progress = detail::parse_progress(progress_text, path);
