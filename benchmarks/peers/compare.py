@@ -28,7 +28,7 @@ parser.add_argument("--worker", default=str(ROOT / "build" / "benchmarks" / "cou
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--only", default="", help="rows whose name contains one of these, separated by commas")
 parser.add_argument("--seconds", type=float, default=12, help="time for the repetitions of a row")
-parser.add_argument("--captions", default="", help="a TSV list with a title column: texts of real length")
+parser.add_argument("--captions", default="", help="a TSV list with a column title or name: texts of real length")
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(options.threads)
 
@@ -88,7 +88,8 @@ class Inputs:
         lengths = [min(77, 2 + round(1.3 * words)) for words in (3, 4, 5, 6, 8, 10, 12, 14)] * 4
         if options.captions:
             with open(options.captions, encoding="utf-8") as file:
-                column = file.readline().rstrip("\n").split("\t").index("title")
+                header = file.readline().rstrip("\n").split("\t")
+                column = header.index("title" if "title" in header else "name")
                 titles = [line.rstrip("\n").split("\t")[column] for line in file]
             lengths = [min(77, 2 + round(1.3 * len(title.split()))) for title in titles[:: max(1, len(titles) // 32)][:32]]
         ids = torch.full((32, 77), 49407)

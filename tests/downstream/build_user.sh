@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds and runs the user's program of this folder in one of the ways users build programs:
 #   build_user.sh <way> <clone of couplet> <empty work folder> <compiler> <file with the flags of the packages>
-# Fails if a command fails, a compiler called by hand warns, or the program does not print its version.
+# Fails if a command fails, a compiler called by hand warns, or the program computes something wrong or does not print its
+# version.
 set -eu
 
 way=$1 source=$2 work=$3 compiler=$4 package_flags=$5
@@ -60,7 +61,7 @@ case "$way" in
     ;;
   add_subdirectory) build_project -DCOUPLET_WAY=add_subdirectory -DCOUPLET_SOURCE="$source" ;;
   fetch_content) configure -S "$here/project" -B user -DCOUPLET_WAY=fetch_content -DCOUPLET_SOURCE="$source" ;;
-  plain)  # -O0, no OpenMP: correct but slow
+  plain)  # -O0, no OpenMP
     compile "$here/main.cpp" -o user
     expect_version ./user
     ;;

@@ -1,11 +1,15 @@
 // The second translation unit of the user's program: compiled without -fopenmp, linked with one that has it.
-#if __has_include("couplet/couplet.hpp")
-#include "couplet/couplet.hpp"
-#else
-#include "couplet/version.hpp"
-#endif
-
 #include <string>
+#include <vector>
+
+#include "couplet/couplet.hpp"
+#include "product.hpp"
 
 std::string version_seen_by_other_unit();
 std::string version_seen_by_other_unit() { return couplet::version; }
+
+std::vector<float> product_of_other_unit();
+std::vector<float> product_of_other_unit() {
+  const couplet::Tensor<float, 2> c = product();
+  return {c.data(), c.data() + c.size()};
+}
