@@ -35,12 +35,14 @@ class Lengths {
 /// Inputs, outputs and gradients of one call; q, k and v are slices of wider matrices.
 template <class T>
 struct Attention {
-  Attention(const Lengths& q_lengths, const Lengths& k_lengths, Index head_count, Index head_width, bool causal_mask)
+  Attention(const Lengths& q_lengths, const Lengths& k_lengths, Index head_count, Index head_width, bool causal_mask,
+            Precision of_products = Precision::float32)
       : queries(q_lengths),
         keys(k_lengths),
         heads(head_count),
         width(head_count * head_width),
         causal(causal_mask),
+        precision(of_products),
         q(random_matrix<T>(queries.rows(), width + 5, 1)),
         kv(random_matrix<T>(keys.rows(), 2 * width + 3, 2)),
         dout(random_matrix<T>(queries.rows(), width, 3)),
@@ -55,12 +57,13 @@ struct Attention {
   [[nodiscard]] TensorView<const T, 2> v_view() const { return kv.view().columns(width + 3, 2 * width + 3); }
 
   void forward() {
-    ops::attention_forward<T>(q_view(), k_view(), v_view(), queries.sequences(), keys.sequences(), {heads, causal},
-                              ops::Operand<T>(out.view()), lse, workspace);
+    ops::attention_forward<T>(q_view(), k_view(), v_view(), queries.sequences(), keys.sequences(),
+                              {heads, causal, precision}, ops::Operand<T>(out.view()), lse, workspace);
   }
   void backward() {
     ops::attention_backward<T>(dout, q_view(), k_view(), v_view(), out.view(), lse, queries.sequences(),
-                               keys.sequences(), {heads, causal}, dq.view(), dk.view(), dv.view(), workspace);
+                               keys.sequences(), {heads, causal, precision}, dq.view(), dk.view(), dv.view(),
+                               workspace);
   }
   void run() {
     forward();
@@ -72,6 +75,7 @@ struct Attention {
   Index heads;
   Index width;
   bool causal;
+  Precision precision;
   Tensor<T, 2> q;
   Tensor<T, 2> kv;
   Tensor<T, 2> dout;
@@ -163,6 +167,15 @@ TEST(Attention, SurvivesLargeScores) {
   });
 }
 
+/// f(precision) in float32 on every level, and in bfloat16 on the machine's own if it has it.
+template <class F>
+void for_each_precision(F&& f) {
+  test::for_each_level([&](simd::Level) { f(Precision::float32); });
+  if (simd::effective_precision(Precision::bfloat16) == Precision::float32) return;
+  SCOPED_TRACE("bfloat16");
+  f(Precision::bfloat16);
+}
+
 /// Rows of `part` are, bit for bit, the rows [begin, ...) of `whole`.
 template <class Matrix>
 testing::AssertionResult rows_have_bits(const Matrix& part, const Matrix& whole, Index begin) {
@@ -172,11 +185,11 @@ testing::AssertionResult rows_have_bits(const Matrix& part, const Matrix& whole,
 }
 
 TEST(Attention, HasTheSameBitsForASequenceAlone) {
-  test::for_each_level([](simd::Level) {
+  for_each_precision([](Precision precision) {
     for (const bool causal : {false, true}) {
-      Attention<float> batch({31, 50, 17}, {31, 50, 17}, 2, 24, causal);
+      Attention<float> batch({31, 50, 17}, {31, 50, 17}, 2, 24, causal, precision);
       batch.run();
-      Attention<float> alone({50}, {50}, 2, 24, causal);
+      Attention<float> alone({50}, {50}, 2, 24, causal, precision);
       copy(TensorView<const float, 2>(batch.q.view().slice(31, 81)), alone.q.view());
       copy(TensorView<const float, 2>(batch.kv.view().slice(31, 81)), alone.kv.view());
       copy(TensorView<const float, 2>(batch.dout.view().slice(31, 81)), alone.dout.view());
@@ -191,12 +204,12 @@ TEST(Attention, HasTheSameBitsForASequenceAlone) {
 }
 
 TEST(Attention, HasTheSameBitsForTheLastQueryAlone) {
-  test::for_each_level([](simd::Level) {
+  for_each_precision([](Precision precision) {
     for (const bool causal : {false, true}) {
       for (const Index length : {5, 77, 530}) {
-        Attention<float> whole({length}, {length}, 2, 24, causal);
+        Attention<float> whole({length}, {length}, 2, 24, causal, precision);
         whole.forward();
-        Attention<float> last({1}, {length}, 2, 24, false);
+        Attention<float> last({1}, {length}, 2, 24, false, precision);
         copy(TensorView<const float, 2>(whole.q.view().slice(length - 1, length)), last.q.view());
         last.forward();
         EXPECT_TRUE(rows_have_bits(last.out.values(), whole.out.values(), length - 1));
@@ -208,18 +221,44 @@ TEST(Attention, HasTheSameBitsForTheLastQueryAlone) {
 
 TEST(Attention, HasTheSameBitsForAnyNumberOfThreads) {
   const Lengths lengths{40, 3, 77, 50, 12};
-  test::for_each_level([&](simd::Level) {
-    Attention<float> serial(lengths, lengths, 3, 16, true);
+  for_each_precision([&](Precision precision) {
+    Attention<float> serial(lengths, lengths, 3, 16, true, precision);
     {
       const ThreadLimit one(1);
       serial.run();
     }
-    Attention<float> parallel(lengths, lengths, 3, 16, true);
+    Attention<float> parallel(lengths, lengths, 3, 16, true, precision);
     parallel.run();
     EXPECT_TRUE(same_bits(parallel.out.values(), serial.out.values()));
+    EXPECT_TRUE(same_bits(parallel.lse, serial.lse));
     EXPECT_TRUE(same_bits(parallel.dq.values(), serial.dq.values()));
     EXPECT_TRUE(same_bits(parallel.dk.values(), serial.dk.values()));
     EXPECT_TRUE(same_bits(parallel.dv.values(), serial.dv.values()));
+  });
+}
+
+TEST(Attention, RoundsTheFactorsOfBfloat16Products) {
+  if (simd::effective_precision(Precision::bfloat16) == Precision::float32) GTEST_SKIP() << "no bfloat16 here";
+  Attention<double> reference({50, 77}, {50, 77}, 2, 64, true);
+  Attention<float> a({50, 77}, {50, 77}, 2, 64, true, Precision::bfloat16);
+  reference.run();
+  a.run();
+  // tests/simd/attention_bf16_test.cpp holds every element to the bound of its own rounding, 2^-8 a factor.
+  for (const auto& [actual, expected] :
+       {std::pair{&a.out, &reference.out}, {&a.dq, &reference.dq}, {&a.dk, &reference.dk}, {&a.dv, &reference.dv}}) {
+    EXPECT_TRUE(near_relative_to_max(actual->values(), expected->values(), 1e-2));
+    EXPECT_FALSE(near_relative_to_max(actual->values(), expected->values(), 1e-5)) << "these are products of float32";
+  }
+}
+
+TEST(Attention, ComputesInFloat32WhereALevelHasNoBfloat16) {
+  test::for_each_level([](simd::Level) {
+    Attention<float> asked({13, 5}, {13, 5}, 2, 24, false, Precision::bfloat16);
+    Attention<float> a({13, 5}, {13, 5}, 2, 24, false);
+    asked.run();
+    a.run();
+    EXPECT_TRUE(same_bits(asked.out.values(), a.out.values()));
+    EXPECT_TRUE(same_bits(asked.dk.values(), a.dk.values()));
   });
 }
 

@@ -55,7 +55,7 @@ class MultiheadAttention {
     packed_kv_.pack(w.slice(c, 3 * c), precision);
     packed_out_.pack(std::as_const(out_proj_weight).matrix(), precision);
   }
-  /// Of its products, and so of the operands that forward() likes best. Attention itself is float32.
+  /// Of its products, attention's included, and so of the operands that forward() likes best.
   [[nodiscard]] Precision precision() const { return packed_q_.precision(); }
 
   /// xq: (Rq, C) gives the queries, x: (R, C) keys and values; y: (Rq, C), the residual stream, is added to.
@@ -79,7 +79,7 @@ class MultiheadAttention {
     ops::linear_forward(xq, packed_q_, {.bias = in_proj_bias.value.data()}, q, workspace);
     ops::linear_forward(x, packed_kv_, {.bias = in_proj_bias.value.data() + c}, kv, workspace);
     ops::attention_forward<T>(q, kv.columns(0, c), kv.columns(c, 2 * c), queries, keys,
-                              {.heads = heads_, .causal = causal}, out, lse, workspace);
+                              {.heads = heads_, .causal = causal, .precision = precision()}, out, lse, workspace);
     ops::linear_forward(out, packed_out_, {.bias = out_proj_bias.value.data(), .accumulate = true}, y, workspace);
   }
 
@@ -100,8 +100,9 @@ class MultiheadAttention {
     const TensorView<T, 2> dkv = workspace.matrix<T>(x.extent(0), 2 * c);
     const TensorView<const T, 2> kv = saved.kv.view();
     ops::attention_backward<T>(dout, saved.q.view(), kv.columns(0, c), kv.columns(c, 2 * c), saved.out.view(),
-                               saved.lse.view(), queries, keys, {.heads = heads_, .causal = causal}, dq,
-                               dkv.columns(0, c), dkv.columns(c, 2 * c), workspace);
+                               saved.lse.view(), queries, keys,
+                               {.heads = heads_, .causal = causal, .precision = precision()}, dq, dkv.columns(0, c),
+                               dkv.columns(c, 2 * c), workspace);
 
     const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
     if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, w.slice(0, c), dxq, workspace, precision());

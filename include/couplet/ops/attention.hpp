@@ -5,6 +5,7 @@
 /// probabilities again from the saved log-sum-exp. Vaswani et al., arXiv:1706.03762; Dao et al., arXiv:2205.14135.
 #include <cmath>
 
+#include "couplet/core/precision.hpp"
 #include "couplet/core/sequences.hpp"
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/operand.hpp"
@@ -17,6 +18,9 @@ namespace couplet::inline COUPLET_ABI::ops {
 struct AttentionOptions {
   Index heads = 1;      ///< H; the width of q, k and v is H times D, the width of a head
   bool causal = false;  ///< query t of a sequence sees the keys 0 .. t
+  /// Of the products: bfloat16 rounds q, k, v, p, dout and ds for them. Sums and softmax are float32 (of float; double
+  /// stays double). A level without bfloat16 computes in float32.
+  Precision precision = Precision::float32;
 };
 
 namespace detail {
@@ -81,31 +85,34 @@ inline simd::AttentionHead kernel_head(TensorView<const float, 2> q, TensorView<
   return {q.extent(0), k.extent(0), q.extent(1), causal, scale, rows_of(q), rows_of(k), rows_of(v)};
 }
 
-/// Elements of scratch memory for heads of `width` and up to `keys` keys.
+/// Elements of scratch memory for heads of `width` and up to `keys` keys. Kernels compute in float; double has the
+/// plain loops below.
 template <class T>
-Index attention_forward_scratch(Index keys, Index width) {
-  if constexpr (std::is_same_v<T, float>) return simd::attention_kernels().forward_scratch(keys, width);
+Index attention_forward_scratch(Index keys, Index width, AttentionOptions options) {
+  if constexpr (std::is_same_v<T, float>)
+    return simd::attention_kernels(options.precision).forward_scratch(keys, width);
   return keys;
 }
 template <class T>
-Index attention_backward_scratch(Index keys, Index width) {
-  if constexpr (std::is_same_v<T, float>) return simd::attention_kernels().backward_scratch(keys, width);
+Index attention_backward_scratch(Index keys, Index width, AttentionOptions options) {
+  if constexpr (std::is_same_v<T, float>)
+    return simd::attention_kernels(options.precision).backward_scratch(keys, width);
   return 0;
 }
 
 /// q, out: (Tq, D)   k, v: (Tk, D)   lse: (Tq)   scratch: attention_forward_scratch elements
 template <class T>
-void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v, bool causal,
-                            TensorView<T, 2> out, Column<T> lse, T* scratch) {
+void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v,
+                            AttentionOptions options, TensorView<T, 2> out, Column<T> lse, T* scratch) {
   if constexpr (std::is_same_v<T, float>) {
-    return simd::attention_kernels().forward(kernel_head(q, k, v, causal), rows_of(out), {lse.data, lse.stride},
-                                             scratch);
+    return simd::attention_kernels(options.precision)
+        .forward(kernel_head(q, k, v, options.causal), rows_of(out), {lse.data, lse.stride}, scratch);
   }
   T* const p = scratch;
   const Index width = q.extent(1);
   const T scale = 1 / std::sqrt(static_cast<T>(width));
   for (Index t = 0; t < q.extent(0); ++t) {
-    const Index keys = causal ? t + 1 : k.extent(0);
+    const Index keys = options.causal ? t + 1 : k.extent(0);
     for (Index u = 0; u < keys; ++u) p[u] = scale * dot(q[t].data(), k[u].data(), width);
     const T maximum = *std::max_element(p, p + keys);
     T sum(0);
@@ -120,12 +127,13 @@ void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, 
 /// dq_t = sum_u ds_tu k_u / sqrt(D),   dk_u = sum_t ds_tu q_t / sqrt(D),   dv_u = sum_t p_tu dout_t
 template <class T>
 void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2> q, TensorView<const T, 2> k,
-                             TensorView<const T, 2> v, TensorView<const T, 2> out, Column<const T> lse, bool causal,
-                             TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv, T* scratch) {
+                             TensorView<const T, 2> v, TensorView<const T, 2> out, Column<const T> lse,
+                             AttentionOptions options, TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv,
+                             T* scratch) {
   if constexpr (std::is_same_v<T, float>) {
     const simd::AttentionGradient gradient{rows_of(dout), rows_of(out), {lse.data, lse.stride},
                                            rows_of(dq),   rows_of(dk),  rows_of(dv)};
-    return simd::attention_kernels().backward(kernel_head(q, k, v, causal), gradient, scratch);
+    return simd::attention_kernels(options.precision).backward(kernel_head(q, k, v, options.causal), gradient, scratch);
   }
   static_cast<void>(scratch);
   const Index width = q.extent(1);
@@ -137,7 +145,7 @@ void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2>
   for (Index t = 0; t < q.extent(0); ++t) {
     const T out_dout = dot(out[t].data(), dout[t].data(), width);
     std::fill_n(dq[t].data(), width, T(0));
-    const Index keys = causal ? t + 1 : k.extent(0);
+    const Index keys = options.causal ? t + 1 : k.extent(0);
     for (Index u = 0; u < keys; ++u) {
       const T p = std::exp(scale * dot(q[t].data(), k[u].data(), width) - lse.data[t * lse.stride]);
       const T ds = p * (dot(dout[t].data(), v[u].data(), width) - out_dout);
@@ -171,7 +179,7 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
   }
   const Index heads = options.heads;
   const Index width = q.extent(1) / heads;
-  const Index scratch = detail::attention_forward_scratch<T>(detail::longest(k_sequences), width);
+  const Index scratch = detail::attention_forward_scratch<T>(detail::longest(k_sequences), width, options);
   const Index work = q.size() * detail::longest(k_sequences) / 4;
   parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
     const Index sequence = i / heads;
@@ -180,7 +188,7 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
     const detail::Column<T> head_lse{lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head), lse.stride(0)};
     detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
                                    detail::head_view(k, k_sequences, sequence, head, width),
-                                   detail::head_view(v, k_sequences, sequence, head, width), options.causal,
+                                   detail::head_view(v, k_sequences, sequence, head, width), options,
                                    detail::head_view(y, q_sequences, sequence, head, width), head_lse,
                                    local.take<T>(scratch));
   });
@@ -205,7 +213,7 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
   }
   const Index heads = options.heads;
   const Index width = q.extent(1) / heads;
-  const Index scratch = detail::attention_backward_scratch<T>(detail::longest(k_sequences), width);
+  const Index scratch = detail::attention_backward_scratch<T>(detail::longest(k_sequences), width, options);
   const Index work = q.size() * detail::longest(k_sequences) / 4;
   parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
     const Index sequence = i / heads;
@@ -216,7 +224,7 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
     const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
     const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
     detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out), head_lse,
-                                    options.causal, of_queries(dq), of_keys(dk), of_keys(dv), local.take<T>(scratch));
+                                    options, of_queries(dq), of_keys(dk), of_keys(dv), local.take<T>(scratch));
   });
 }
 

@@ -1,318 +1,357 @@
 // Attention of one head; see simd/attention.hpp.
 //
-// Five small products per block of queries and keys, all by one micro-kernel. The scores have a leading dimension
-// known at compile time, so that the micro-kernel reads them as they lie, by rows or by columns, without packing.
+// The scores of a panel of queries lie transposed: a row is a key, its elements are the panel's queries. So every step
+// of a softmax is a plain operation on whole vectors, one query a lane, no sum runs across lanes, and a number of keys
+// that fills no vector costs nothing. `Products` computes the products (kernels/attention_products.inl for float32,
+// kernels/attention_bf16.inl for bfloat16).
 namespace attention {
 
-inline constexpr Index key_block = 512;
-inline constexpr Index score_stride = key_block + 16;  // not a power of two: rows fall into different cache sets
-inline constexpr Index query_block = 4 * tile_rows;
-inline constexpr Index causal_query_block = (12 + tile_rows - 1) / tile_rows * tile_rows;  // skips what the mask hides
-static_assert(tile_vectors == 2 && key_block % gemm::panel_columns == 0 && tile_rows <= 16);
+inline constexpr float log2_of_e = 1.44269504088896341F;
 
-inline constexpr Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
-inline constexpr Index smaller(Index a, Index b) { return a < b ? a : b; }
+inline constexpr float lane_numbers[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                           16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
 
-// --------------------------------------------------------------------------------------------------------- products
-
-/// The left factor (m, k): element (i, p) of a tile of tile_rows rows is tile[i row_stride + p step], with row_stride
-/// known at compile time; tiles are `tile_step` apart.
-struct Left {
-  const float* data;
-  Index tile_step;
-  Index step;
-};
-/// The right factor (k, n): row p of a panel of columns begins at panel + p step; panels are `panel_step` apart.
-struct Right {
-  const float* data;
-  Index panel_step;
-  Index step;
-};
-
-/// One tile of C = A B or C += A B: tile_rows rows, `vectors` vectors of columns, inner indices in order.
-template <int vectors, Index row_stride>
-inline void multiply_tile(Index k, const float* a, Index a_step, const float* b, Index b_step, float* c, Index c_stride,
-                          bool accumulate) {
-  Vec sums[tile_rows][vectors];
-  COUPLET_UNROLL
-  for (int i = 0; i < tile_rows; ++i) {
+/// The causal mask on the scores of keys [first, first + n) and the panel of queries from `begin` on.
+inline void hide_future(Index begin, Index first, Index n, float* scores) {
+  for (Index u = begin >= first ? begin - first + 1 : 0; u < n; ++u) {
+    const Vec key = set1(static_cast<float>(first + u - begin));
     COUPLET_UNROLL
-    for (int j = 0; j < vectors; ++j) sums[i][j] = set1(0.0F);
-  }
-  for (Index p = 0; p < k; ++p, a += a_step, b += b_step) {
-    Vec row[vectors];
-    COUPLET_UNROLL
-    for (int j = 0; j < vectors; ++j) row[j] = load(b + j * width);
-    COUPLET_UNROLL
-    for (int i = 0; i < tile_rows; ++i) {
-      const Vec x = set1(a[i * row_stride]);
-      COUPLET_UNROLL
-      for (int j = 0; j < vectors; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
-    }
-  }
-  COUPLET_UNROLL
-  for (int i = 0; i < tile_rows; ++i) {
-    COUPLET_UNROLL
-    for (int j = 0; j < vectors; ++j) {
-      float* const to = c + i * c_stride + j * width;
-      store(to, accumulate ? add(load(to), sums[i][j]) : sums[i][j]);
+    for (int v = 0; v < 2; ++v) {
+      float* const s = scores + u * panel + v * width;
+      store(s, select(less(load(lane_numbers + v * width), key), set1(softmax::far_below), load(s)));
     }
   }
 }
 
-/// C (m, n), whose rows and columns are written up to the next multiples of tile_rows and width.
-template <Index row_stride>
-inline void multiply(Index m, Index n, Index k, Left a, Right b, float* c, Index c_stride, bool accumulate) {
-  for (Index j = 0; j < n; j += gemm::panel_columns, b.data += b.panel_step) {
-    const float* tile = a.data;
-    for (Index i = 0; i < m; i += tile_rows, tile += a.tile_step) {
-      float* const to = c + i * c_stride + j;
-      if (n - j > width) {
-        multiply_tile<2, row_stride>(k, tile, a.step, b.data, b.step, to, c_stride, accumulate);
-      } else {
-        multiply_tile<1, row_stride>(k, tile, a.step, b.data, b.step, to, c_stride, accumulate);
-      }
-    }
-  }
+/// y = factor x
+inline void write_row(const float* x, float factor, Index columns, float* y) {
+  const Vec f = set1(factor);
+  for_each_vector(columns, [=](Index c, auto lanes) { lanes.store_to(y + c, mul(lanes.load_or(x + c, 0.0F), f)); });
+}
+inline void write_rows(const float* x, Index padded, float factor, Index rows, Index columns, Rows to) {
+  for (Index r = 0; r < rows; ++r) write_row(x + r * padded, factor, columns, to.data + r * to.stride);
 }
 
-/// Scores (rows, n) = rows packed by gemm::pack_a times columns packed by gemm::pack_b, both with inner extent k.
-inline void multiply_packed(Index rows, Index n, Index k, const float* a, const float* b, float* scores) {
-  multiply<1>(rows, n, k, Left{a, tile_rows * k, tile_rows}, Right{b, k * gemm::panel_columns, gemm::panel_columns},
-              scores, score_stride, false);
-}
-
-/// C (rows, columns) (+)= scores (rows, n) times B (n, columns), B and C with rows of `columns` elements.
-inline void multiply_scores(Index rows, Index n, Index columns, const float* scores, const float* b, float* c,
-                            bool accumulate) {
-  multiply<score_stride>(rows, columns, n, Left{scores, tile_rows * score_stride, 1},
-                         Right{b, gemm::panel_columns, columns}, c, columns, accumulate);
-}
-
-/// C (n, columns) += transposed scores (rows, n) times B (rows, columns), B and C with rows of `columns` elements.
-inline void add_transposed_scores(Index rows, Index n, Index columns, const float* scores, const float* b, float* c) {
-  multiply<1>(n, columns, rows, Left{scores, tile_rows, score_stride}, Right{b, gemm::panel_columns, columns}, c,
-              columns, true);
-}
-
-/// Rows of `padded` elements, a multiple of the vector width; the elements beyond `columns` are 0.
-inline void copy_padded(ConstRows from, Index rows, Index columns, Index padded, float* to) {
-  for (Index r = 0; r < rows; ++r) {
-    const float* const x = from.data + r * from.stride;
-    float* const y = to + r * padded;
-    for_each_vector(columns, [=](Index c, auto lanes) { store(y + c, lanes.load_or(x + c, 0.0F)); });
-  }
-}
-
-inline void copy_unpadded(const float* from, Index padded, Index rows, Index columns, Rows to) {
-  for (Index r = 0; r < rows; ++r) {
-    const float* const x = from + r * padded;
-    float* const y = to.data + r * to.stride;
-    for_each_vector(columns, [=](Index c, auto lanes) { lanes.store_to(y + c, lanes.load_or(x + c, 0.0F)); });
-  }
-}
-
-/// The keys [0, n) of a block that begins at key `first`, as far as the causal mask lets query t see them.
-inline Index visible_keys(const AttentionHead& head, Index t, Index first, Index n) {
-  if (!head.causal || t + 1 >= first + n) return n;
-  return t + 1 > first ? t + 1 - first : 0;
-}
+inline ConstRows rows_from(ConstRows x, Index first) { return {x.data + first * x.stride, x.stride}; }
 
 // ---------------------------------------------------------------------------------------------------------- forward
 
-/// Where things lie in the scratch memory; all offsets are multiples of 16 elements.
+/// Where things lie in the scratch memory, in words; all offsets are multiples of 16.
+template <class Products>
 struct ForwardLayout {
-  Index padded;    ///< width of rows in scratch
-  Index k_panels;  ///< k, transposed and packed
-  Index v;         ///< (keys, padded)
-  Index q_panels;  ///< a block of queries, packed, and one vector's overhang
-  Index scores;    ///< (query_block, score_stride)
-  Index out;       ///< (query_block, padded): the sum of p v, not yet divided by the sum of p
+  Index depth;    ///< words of the width
+  Index padded;   ///< columns of v and out
+  Index k_step;   ///< from chunk to chunk of k
+  Index k;        ///< left factor in rows
+  Index v;        ///< right factor
+  Index q;        ///< a panel of queries, transposed: right factor
+  Index scores;   ///< (keys of a block, panel)
+  Index weights;  ///< exponentials as a left factor in columns
+  Index out;      ///< (panel, padded): the sum of exponential times v
   Index size;
 
   ForwardLayout(Index keys, Index head_width) {
+    depth = padded_words<Products>(head_width);
     padded = round_up(head_width, 16);
-    k_panels = 0;
-    v = k_panels + round_up(keys, gemm::panel_columns) * padded;
-    q_panels = v + keys * padded;
-    scores = q_panels + query_block * padded + 16;
-    out = scores + query_block * score_stride;
-    size = out + query_block * padded;
+    k_step = (keys + overhang) * word_chunk<Products>;
+    const Index score_rows = smaller(keys, key_block) + overhang;
+    k = 0;
+    v = k + rows_size<Products>(keys, head_width);
+    q = v + padded_words<Products>(keys) * padded;
+    scores = q + round_up(depth, 16) * panel;
+    weights = Products::scores_are_factors ? scores : scores + score_rows * panel;
+    out = weights + score_rows * panel;
+    size = out + (panel + overhang) * padded;
   }
 };
 
-/// The running softmax of one query.
-struct RowState {
-  float maximum;  ///< of the logits so far
-  float sum;      ///< of exp(logit - maximum)
+/// The running softmax of a panel of queries.
+struct PanelState {
+  alignas(64) float maximum[panel];  ///< of the scores so far
+  alignas(64) float sum[panel];      ///< of the exponentials so far, 2^(slope (score - maximum))
+  alignas(64) float kept[panel];     ///< 2^(slope (maximum before this block - maximum))
 };
 
-/// Turns the first `visible` of n scores into exp(scale s - maximum) and the others into 0; what was summed up before
-/// with the old maximum is multiplied to fit.
-inline void softmax_row(float* s, Index visible, Index n, float scale, bool first_block, RowState& state, float* out,
-                        Index padded) {
-  if (visible > 0) {
-    const float block_maximum = softmax::largest_of(s, visible) * scale;
-    const float maximum = first_block || block_maximum > state.maximum ? block_maximum : state.maximum;
-    const float block_sum = softmax::exp_and_sum(s, visible, scale, -maximum, s);
-    if (first_block) {
-      state.sum = block_sum;
-    } else {
-      const float kept = first(exp(set1(state.maximum - maximum)));
-      state.sum = first(fma(set1(state.sum), set1(kept), set1(block_sum)));
-      softmax::multiply(out, padded, kept);
+/// Turns the scores of n keys into 2^(slope (score - maximum)), a left factor in columns.
+template <class Products, int vectors>
+inline void softmax_block(Index n, const float* scores, float slope, bool first_block, PanelState& state,
+                          float* weights) {
+  Vec top[2][vectors];
+  COUPLET_UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    top[0][v] = first_block ? set1(softmax::far_below) : load(state.maximum + v * width);
+    top[1][v] = top[0][v];
+  }
+  const auto scores_of = [=](Index u, int v) { return load(scores + u * panel + v * width); };
+  for (Index u = 0; u < n; u += 2) {
+    const Index odd = u + 1 < n ? u + 1 : u;
+    COUPLET_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      top[0][v] = max(top[0][v], scores_of(u, v));
+      top[1][v] = max(top[1][v], scores_of(odd, v));
     }
-    state.maximum = maximum;
   }
-  for (Index u = visible; u < n; ++u) s[u] = 0.0F;
+  const Vec factor = set1(slope);
+  Vec shift[vectors];
+  Vec sums[2][vectors];
+  COUPLET_UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    const Vec maximum = max(top[0][v], top[1][v]);
+    shift[v] = neg(mul(factor, maximum));
+    sums[0][v] = set1(0.0F);
+    sums[1][v] = set1(0.0F);
+    if (!first_block) {
+      const Vec kept = softmax::exp2_below_zero(fma(factor, load(state.maximum + v * width), shift[v]));
+      store(state.kept + v * width, kept);
+      sums[0][v] = mul(kept, load(state.sum + v * width));
+    }
+    store(state.maximum + v * width, maximum);
+  }
+  for (Index u = 0; u < n; u += 2) {
+    COUPLET_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      const Vec even = softmax::exp2_below_zero(fma(factor, scores_of(u, v), shift[v]));
+      Vec odd = set1(0.0F);
+      if (u + 1 < n) odd = softmax::exp2_below_zero(fma(factor, scores_of(u + 1, v), shift[v]));
+      sums[0][v] = add(sums[0][v], even);
+      sums[1][v] = add(sums[1][v], odd);
+      Products::store_columns(weights, u, v, even, odd);
+    }
+  }
+  Products::finish_columns(weights, n);
+  COUPLET_UNROLL
+  for (int v = 0; v < vectors; ++v) store(state.sum + v * width, add(sums[0][v], sums[1][v]));
 }
 
-/// Queries [begin, begin + n) of a head whose keys and values are in the scratch memory.
-inline void forward_block(const AttentionHead& head, const ForwardLayout& at, Index begin, Index n, Rows to, Rows lse,
-                          float* scratch) {
-  const Index rows = round_up(n, tile_rows);
+/// The queries [begin, begin + n), n <= panel, of a head whose keys and values are in the scratch memory.
+template <class Products>
+inline void forward_panel(const AttentionHead& head, const ForwardLayout<Products>& at, Index begin, Index n, Rows to,
+                          Rows lse, float* scratch) {
   const Index keys = head.causal ? begin + n : head.keys;
+  const Index columns = n > width ? panel : width;
+  const float slope = first(mul(set1(head.scale), set1(log2_of_e)));
   float* const scores = scratch + at.scores;
+  float* const weights = scratch + at.weights;
   float* const out = scratch + at.out;
-  RowState states[query_block];
-  gemm::pack_a(head.q.data + begin * head.q.stride, head.q.stride, 1, n, head.width, scratch + at.q_panels);
+  PanelState state;
+  Products::pack_transposed(rows_from(head.q, begin), n, head.width, scratch + at.q);
   for (Index u = 0; u < keys; u += key_block) {
     const Index count = smaller(key_block, keys - u);
-    multiply_packed(rows, count, head.width, scratch + at.q_panels, scratch + at.k_panels + u * head.width, scores);
-    for (Index r = 0; r < n; ++r) {
-      softmax_row(scores + r * score_stride, visible_keys(head, begin + r, u, count), count, head.scale, u == 0,
-                  states[r], out + r * at.padded, at.padded);
+    Products::multiply_rows(count, columns, at.depth, {scratch + at.k + u * word_chunk<Products>, at.k_step},
+                            {scratch + at.q, panel}, {scores, panel});
+    if (head.causal) hide_future(begin, u, count, scores);
+    if (columns > width) {
+      softmax_block<Products, 2>(count, scores, slope, u == 0, state, weights);
+    } else {
+      softmax_block<Products, 1>(count, scores, slope, u == 0, state, weights);
     }
-    multiply_scores(rows, count, at.padded, scores, scratch + at.v + u * at.padded, out, u > 0);
+    if (u > 0) {
+      for (Index r = 0; r < n; ++r) softmax::multiply(out + r * at.padded, at.padded, state.kept[r]);
+    }
+    Products::multiply_columns(n, at.padded, padded_words<Products>(count), weights,
+                               {scratch + at.v + u / Products::per_word * at.padded, at.padded},
+                               {out, at.padded, u > 0});
   }
   for (Index r = 0; r < n; ++r) {
-    softmax::multiply(out + r * at.padded, at.padded, divide(1.0F, states[r].sum));
-    if (lse.data != nullptr) lse.data[(begin + r) * lse.stride] = states[r].maximum + __builtin_logf(states[r].sum);
+    write_row(out + r * at.padded, divide(1.0F, state.sum[r]), head.width, to.data + (begin + r) * to.stride);
+    if (lse.data == nullptr) continue;
+    lse.data[(begin + r) * lse.stride] =
+        first(fma(set1(head.scale), set1(state.maximum[r]), set1(__builtin_logf(state.sum[r]))));
   }
-  copy_unpadded(out, at.padded, n, head.width, Rows{to.data + begin * to.stride, to.stride});
 }
 
+template <class Products>
 inline void forward(const AttentionHead& head, Rows out, Rows lse, float* scratch) {
-  const ForwardLayout at(head.keys, head.width);
-  gemm::pack_b(head.k.data, 1, head.k.stride, head.width, head.keys, scratch + at.k_panels);
-  copy_padded(head.v, head.keys, head.width, at.padded, scratch + at.v);
-  const Index block = head.causal ? causal_query_block : query_block;
-  for (Index begin = 0; begin < head.queries; begin += block) {
-    forward_block(head, at, begin, smaller(block, head.queries - begin), out, lse, scratch);
+  [[maybe_unused]] const typename Products::Scope scope;
+  const ForwardLayout<Products> at(head.keys, head.width);
+  Products::pack_rows(head.k, head.keys, head.width, at.k_step, scratch + at.k);
+  Products::pack_right(head.v, head.keys, head.width, at.padded, scratch + at.v);
+  for (Index begin = 0; begin < head.queries; begin += panel) {
+    forward_panel(head, at, begin, smaller(panel, head.queries - begin), out, lse, scratch);
   }
 }
 
-inline Index forward_scratch(Index keys, Index head_width) { return ForwardLayout(keys, head_width).size; }
+template <class Products>
+inline Index forward_scratch(Index keys, Index head_width) {
+  return ForwardLayout<Products>(keys, head_width).size;
+}
 
 // --------------------------------------------------------------------------------------------------------- backward
 
+template <class Products>
 struct BackwardLayout {
-  Index padded;       ///< width of rows in scratch
-  Index k_panels;     ///< k, transposed and packed
-  Index v_panels;     ///< v, transposed and packed
-  Index k;            ///< (keys, padded)
-  Index dk;           ///< (keys and a tile more, padded), summed over the blocks of queries
-  Index dv;           ///< the same
-  Index q;            ///< a block of queries, (query_block, padded)
-  Index dout;         ///< the same
-  Index q_panels;     ///< the block, packed, and one vector's overhang
-  Index dout_panels;  ///< the same
-  Index p;            ///< (query_block, score_stride): scores, then probabilities
-  Index ds;           ///< (query_block, score_stride): dp, then ds
-  Index dq;           ///< (query_block, padded)
+  Index depth;       ///< words of the width
+  Index padded;      ///< columns of right factors and results
+  Index key_step;    ///< from chunk to chunk of k and v in rows
+  Index k;           ///< left factor in rows
+  Index v;           ///< the same
+  Index k_right;     ///< right factor
+  Index q;           ///< a panel of queries, transposed: right factor
+  Index dout;        ///< the same
+  Index q_right;     ///< the panel as a right factor
+  Index dout_right;  ///< the same
+  Index scores;      ///< (keys of a block, panel)
+  Index dp;          ///< the same
+  Index p;           ///< left factor in rows
+  Index ds;          ///< the same
+  Index ds_columns;  ///< left factor in columns
+  Index dq;          ///< (panel, padded)
+  Index dk;          ///< (keys, padded), summed over the panels of queries
+  Index dv;          ///< the same
   Index size;
 
   BackwardLayout(Index keys, Index head_width) {
+    depth = padded_words<Products>(head_width);
     padded = round_up(head_width, 16);
-    const Index panels = round_up(keys, gemm::panel_columns) * padded;
-    const Index sums = (keys + tile_rows) * padded;
-    const Index block = query_block * padded;
-    k_panels = 0;
-    v_panels = k_panels + panels;
-    k = v_panels + panels;
-    dk = k + keys * padded;
+    key_step = (keys + overhang) * word_chunk<Products>;
+    const Index key_rows = rows_size<Products>(keys, head_width);
+    const Index transposed = round_up(depth, 16) * panel;
+    const Index right = padded_words<Products>(panel) * padded;
+    const Index score_rows = smaller(keys, key_block) + overhang;
+    const Index factor = Products::scores_are_factors ? 0 : score_rows * panel;
+    const Index sums = (keys + overhang) * padded;
+    k = 0;
+    v = k + key_rows;
+    k_right = v + key_rows;
+    q = k_right + padded_words<Products>(keys) * padded;
+    dout = q + transposed;
+    q_right = dout + transposed;
+    dout_right = q_right + right;
+    scores = dout_right + right;
+    dp = scores + score_rows * panel;
+    const Index factors = dp + score_rows * panel;
+    p = factor == 0 ? scores : factors;
+    ds = factor == 0 ? dp : factors + factor;
+    ds_columns = factor == 0 ? dp : factors + 2 * factor;
+    dq = factors + 3 * factor;
+    dk = dq + (panel + overhang) * padded;
     dv = dk + sums;
-    q = dv + sums;
-    dout = q + block;
-    q_panels = dout + block;
-    dout_panels = q_panels + block + 16;
-    p = dout_panels + block + 16;
-    ds = p + query_block * score_stride;
-    dq = ds + query_block * score_stride;
-    size = dq + block;
+    size = dv + sums;
   }
 };
 
-/// Scores become p = exp(scale s - lse), and dp becomes ds = scale p (dp - dout . out); 0 from `visible` to n.
-inline void softmax_backward_row(float* s, float* dp, Index visible, Index n, float scale, float lse, float dout_out) {
-  const Vec factor = set1(scale);
-  const Vec shift = set1(-lse);
-  const Vec row = set1(dout_out);
-  for_each_vector(visible, [=](Index u, auto lanes) {
-    const Vec p = softmax::exp_below_zero(fma(factor, lanes.load_or(s + u, softmax::far_below), shift));
-    const Vec ds = mul(mul(factor, p), sub(lanes.load_or(dp + u, 0.0F), row));
-    lanes.store_to(s + u, p);
-    lanes.store_to(dp + u, ds);
-  });
-  for (Index u = visible; u < n; ++u) s[u] = dp[u] = 0.0F;
-}
+/// What is known of each query of a panel; 0 where there is none.
+struct PanelRows {
+  alignas(64) float shift[panel];     ///< - log2 e times the log-sum-exp
+  alignas(64) float dout_out[panel];  ///< dout . out
+};
 
 inline float dot(const float* a, const float* b, Index n) {
   return sum_over(n, [=](Index c, auto lanes) { return mul(lanes.load_or(a + c, 0.0F), lanes.load_or(b + c, 0.0F)); });
 }
 
-/// Queries [begin, begin + n): their dq, and their share of dk and dv.
-inline void backward_block(const AttentionHead& head, const AttentionGradient& gradient, const BackwardLayout& at,
-                           Index begin, Index n, float* scratch) {
-  const Index rows = round_up(n, tile_rows);
-  const Index keys = head.causal ? begin + n : head.keys;
-  const ConstRows q{head.q.data + begin * head.q.stride, head.q.stride};
-  const ConstRows dout{gradient.dout.data + begin * gradient.dout.stride, gradient.dout.stride};
-  const float* const out = gradient.out.data + begin * gradient.out.stride;
-  float dout_out[query_block];
-  for (Index r = 0; r < n; ++r) {
-    dout_out[r] = dot(dout.data + r * dout.stride, out + r * gradient.out.stride, head.width);
+inline PanelRows panel_rows(const AttentionHead& head, const AttentionGradient& gradient, Index begin, Index n) {
+  PanelRows rows;
+  for (Index r = 0; r < panel; ++r) {
+    const Index t = begin + r;
+    rows.shift[r] = r < n ? first(mul(set1(-log2_of_e), set1(gradient.lse.data[t * gradient.lse.stride]))) : 0.0F;
+    rows.dout_out[r] = r < n ? dot(gradient.dout.data + t * gradient.dout.stride,
+                                   gradient.out.data + t * gradient.out.stride, head.width)
+                             : 0.0F;
   }
-  copy_padded(q, n, head.width, at.padded, scratch + at.q);
-  copy_padded(dout, n, head.width, at.padded, scratch + at.dout);
-  gemm::pack_a(q.data, q.stride, 1, n, head.width, scratch + at.q_panels);
-  gemm::pack_a(dout.data, dout.stride, 1, n, head.width, scratch + at.dout_panels);
+  return rows;
+}
+
+/// The scores of n keys become p = 2^(slope s + shift), and dp becomes ds = p (dp - dout . out), as left factors.
+template <class Products, int vectors>
+inline void softmax_backward_block(Index n, const float* scores, const float* dp, float slope, const PanelRows& rows,
+                                   float* p_rows, float* ds_rows, float* ds_columns) {
+  const Vec factor = set1(slope);
+  for (Index u = 0; u < n; u += 2) {
+    Vec ds[2][2];
+    COUPLET_UNROLL
+    for (int odd = 0; odd < 2; ++odd) {
+      Vec p[2] = {set1(0.0F), set1(0.0F)};
+      ds[odd][0] = set1(0.0F);
+      ds[odd][1] = set1(0.0F);
+      if (u + odd >= n) continue;
+      COUPLET_UNROLL
+      for (int v = 0; v < vectors; ++v) {
+        const Index at = (u + odd) * panel + v * width;
+        p[v] = softmax::exp2_below_zero(fma(factor, load(scores + at), load(rows.shift + v * width)));
+        ds[odd][v] = mul(p[v], sub(load(dp + at), load(rows.dout_out + v * width)));
+      }
+      Products::store_row(p_rows, u + odd, p);
+      Products::store_row(ds_rows, u + odd, ds[odd]);
+    }
+    if constexpr (!Products::scores_are_factors) {
+      COUPLET_UNROLL
+      for (int v = 0; v < vectors; ++v) Products::store_columns(ds_columns, u, v, ds[0][v], ds[1][v]);
+    }
+  }
+  Products::finish_rows(p_rows, n);
+  Products::finish_rows(ds_rows, n);
+  Products::finish_columns(ds_columns, n);
+}
+
+/// The queries [begin, begin + n), n <= panel: their dq, and their share of dk and dv.
+template <class Products>
+inline void backward_panel(const AttentionHead& head, const AttentionGradient& gradient,
+                           const BackwardLayout<Products>& at, Index begin, Index n, float* scratch) {
+  const Index keys = head.causal ? begin + n : head.keys;
+  const Index columns = n > width ? panel : width;
+  const Index queries = padded_words<Products>(n);
+  const float slope = first(mul(set1(head.scale), set1(log2_of_e)));
+  const PanelRows rows = panel_rows(head, gradient, begin, n);
+  const ConstRows q = rows_from(head.q, begin);
+  const ConstRows dout = rows_from(gradient.dout, begin);
+  Products::pack_transposed(q, n, head.width, scratch + at.q);
+  Products::pack_transposed(dout, n, head.width, scratch + at.dout);
+  Products::pack_right(q, n, head.width, at.padded, scratch + at.q_right);
+  Products::pack_right(dout, n, head.width, at.padded, scratch + at.dout_right);
+  float* const scores = scratch + at.scores;
+  float* const dp = scratch + at.dp;
   float* const p = scratch + at.p;
   float* const ds = scratch + at.ds;
   for (Index u = 0; u < keys; u += key_block) {
     const Index count = smaller(key_block, keys - u);
-    multiply_packed(rows, count, head.width, scratch + at.q_panels, scratch + at.k_panels + u * head.width, p);
-    multiply_packed(rows, count, head.width, scratch + at.dout_panels, scratch + at.v_panels + u * head.width, ds);
-    for (Index r = 0; r < n; ++r) {
-      softmax_backward_row(p + r * score_stride, ds + r * score_stride, visible_keys(head, begin + r, u, count),
-                           round_up(count, tile_rows), head.scale, gradient.lse.data[(begin + r) * gradient.lse.stride],
-                           dout_out[r]);
+    const Index chunk = u * word_chunk<Products>;
+    Products::multiply_rows(count, columns, at.depth, {scratch + at.k + chunk, at.key_step}, {scratch + at.q, panel},
+                            {scores, panel});
+    Products::multiply_rows(count, columns, at.depth, {scratch + at.v + chunk, at.key_step}, {scratch + at.dout, panel},
+                            {dp, panel});
+    if (head.causal) hide_future(begin, u, count, scores);
+    if (columns > width) {
+      softmax_backward_block<Products, 2>(count, scores, dp, slope, rows, p, ds, scratch + at.ds_columns);
+    } else {
+      softmax_backward_block<Products, 1>(count, scores, dp, slope, rows, p, ds, scratch + at.ds_columns);
     }
-    add_transposed_scores(n, count, at.padded, p, scratch + at.dout, scratch + at.dv + u * at.padded);
-    add_transposed_scores(n, count, at.padded, ds, scratch + at.q, scratch + at.dk + u * at.padded);
-    multiply_scores(rows, count, at.padded, ds, scratch + at.k + u * at.padded, scratch + at.dq, u > 0);
+    Products::multiply_rows(count, at.padded, queries, {p}, {scratch + at.dout_right, at.padded},
+                            {scratch + at.dv + u * at.padded, at.padded, true});
+    Products::multiply_rows(count, at.padded, queries, {ds}, {scratch + at.q_right, at.padded},
+                            {scratch + at.dk + u * at.padded, at.padded, true});
+    Products::multiply_columns(n, at.padded, padded_words<Products>(count), scratch + at.ds_columns,
+                               {scratch + at.k_right + u / Products::per_word * at.padded, at.padded},
+                               {scratch + at.dq, at.padded, u > 0});
   }
-  copy_unpadded(scratch + at.dq, at.padded, n, head.width,
-                Rows{gradient.dq.data + begin * gradient.dq.stride, gradient.dq.stride});
+  write_rows(scratch + at.dq, at.padded, head.scale, n, head.width,
+             Rows{gradient.dq.data + begin * gradient.dq.stride, gradient.dq.stride});
 }
 
+template <class Products>
 inline void backward(const AttentionHead& head, const AttentionGradient& gradient, float* scratch) {
-  const BackwardLayout at(head.keys, head.width);
-  gemm::pack_b(head.k.data, 1, head.k.stride, head.width, head.keys, scratch + at.k_panels);
-  gemm::pack_b(head.v.data, 1, head.v.stride, head.width, head.keys, scratch + at.v_panels);
-  copy_padded(head.k, head.keys, head.width, at.padded, scratch + at.k);
-  for (float* sum = scratch + at.dk; sum != scratch + at.q; ++sum) *sum = 0.0F;
-  const Index block = head.causal ? causal_query_block : query_block;
-  for (Index begin = 0; begin < head.queries; begin += block) {
-    backward_block(head, gradient, at, begin, smaller(block, head.queries - begin), scratch);
+  [[maybe_unused]] const typename Products::Scope scope;
+  const BackwardLayout<Products> at(head.keys, head.width);
+  Products::pack_rows(head.k, head.keys, head.width, at.key_step, scratch + at.k);
+  Products::pack_rows(head.v, head.keys, head.width, at.key_step, scratch + at.v);
+  Products::pack_right(head.k, head.keys, head.width, at.padded, scratch + at.k_right);
+  for (float* sum = scratch + at.dk; sum != scratch + at.size; sum += width) store(sum, set1(0.0F));
+  for (Index begin = 0; begin < head.queries; begin += panel) {
+    backward_panel(head, gradient, at, begin, smaller(panel, head.queries - begin), scratch);
   }
-  copy_unpadded(scratch + at.dk, at.padded, head.keys, head.width, gradient.dk);
-  copy_unpadded(scratch + at.dv, at.padded, head.keys, head.width, gradient.dv);
+  write_rows(scratch + at.dk, at.padded, head.scale, head.keys, head.width, gradient.dk);
+  write_rows(scratch + at.dv, at.padded, 1.0F, head.keys, head.width, gradient.dv);
 }
 
-inline Index backward_scratch(Index keys, Index head_width) { return BackwardLayout(keys, head_width).size; }
+template <class Products>
+inline Index backward_scratch(Index keys, Index head_width) {
+  return BackwardLayout<Products>(keys, head_width).size;
+}
+
+template <class Products>
+inline constexpr AttentionKernels table{&forward_scratch<Products>, &backward_scratch<Products>, &forward<Products>,
+                                        &backward<Products>};
 
 }  // namespace attention
 
-inline constexpr AttentionKernels attention_kernels_table{&attention::forward_scratch, &attention::backward_scratch,
-                                                          &attention::forward, &attention::backward};
+inline constexpr AttentionKernels attention_kernels_table = attention::table<attention::Float32>;

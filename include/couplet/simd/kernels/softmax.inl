@@ -4,12 +4,11 @@ namespace softmax {
 /// Stands in lanes that do not exist: too low to be the largest, and its exponential is 0.
 inline constexpr float far_below = -3.0e38F;
 
-/// e^x for what a softmax takes it of, x <= 0 (up to some rounding): three quarters of the work of exp(). The result is
-/// 2^n 2^r with r in [-1/2, 1/2] and a minimax polynomial (Remez) for 2^r. Relative error 1e-7 + 8e-8 |x|; 0 below
-/// ln 2^-126 (no denormals), as masked entries need it.
-COUPLET_FORCE_INLINE Vec exp_below_zero(Vec x) {
+/// 2^t for what a softmax takes it of, t <= 0 (up to some rounding): three quarters of the work of exp(). The result is
+/// 2^n 2^r with r in [-1/2, 1/2] and a minimax polynomial (Remez) for 2^r. Relative error 1e-7; 0 below t = -126 (no
+/// denormals), as masked entries need it.
+COUPLET_FORCE_INLINE Vec exp2_below_zero(Vec scaled) {
   const Vec lowest = set1(-126.0F);
-  const Vec scaled = mul(x, set1(1.44269504088896341F));
   const Vec t = max(lowest, scaled);
   const Vec n = round(t);
   const Vec r = sub(t, n);
@@ -22,6 +21,8 @@ COUPLET_FORCE_INLINE Vec exp_below_zero(Vec x) {
   p = fma(p, r, set1(1.000000001F));
   return select(less(scaled, lowest), set1(0.0F), scale_2n(p, n));
 }
+/// e^x, x <= 0: relative error 1e-7 + 8e-8 |x|.
+COUPLET_FORCE_INLINE Vec exp_below_zero(Vec x) { return exp2_below_zero(mul(x, set1(1.44269504088896341F))); }
 
 inline float largest_of(const float* x, Index n) {
   Vec largest = set1(far_below);
