@@ -276,27 +276,31 @@ def training(rows, inputs, bf16):
                          {"PyTorch": step})
 
 
-def attention(rows):
-    for tokens, count in ((50, 384), (77, 384), (197, 384), (577, 96)):
-        shape = (count // 12, 12, tokens, 64)
-        q, k, v = (torch.randn(shape) for _ in range(3))
-        grads = [torch.randn(shape).requires_grad_() for _ in range(3)]
-        flop = 4 * tokens * tokens * 64 * count
+def attention(rows, bf16):
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        if precision == "bfloat16" and not bf16:
+            continue
+        short = "f32" if precision == "float32" else "bf16"
+        for tokens, count in ((50, 384), (77, 384), (197, 384), (577, 96)):
+            shape = (count // 12, 12, tokens, 64)
+            q, k, v = (torch.randn(shape, dtype=dtype) for _ in range(3))
+            grads = [torch.randn(shape, dtype=dtype).requires_grad_() for _ in range(3)]
+            flop = 4 * tokens * tokens * 64 * count
 
-        def forward():
-            with torch.inference_mode():
-                F.scaled_dot_product_attention(q, k, v)
+            def forward():
+                with torch.inference_mode():
+                    F.scaled_dot_product_attention(q, k, v)
 
-        def both():
-            out = F.scaled_dot_product_attention(*grads)
-            out.backward(out.detach())
+            def both():
+                out = F.scaled_dot_product_attention(*grads)
+                out.backward(out.detach())
 
-        for backward, work, passes in ((0, forward, 1), (1, both, 3.5)):
-            name = f"attention {'forward + backward' if backward else 'forward'}, f32, T = {tokens}"
-            if rows.wanted(name):
-                rows.measure(name, passes * flop * 1e-9, "GFLOP/s",
-                             lambda: rows.couplet("attention", tokens=tokens, heads=count, backward=backward),
-                             {"PyTorch": work})
+            for backward, work, passes in ((0, forward, 1), (1, both, 3.5)):
+                name = f"attention {'forward + backward' if backward else 'forward'}, {short}, T = {tokens}"
+                settings = dict(tokens=tokens, heads=count, backward=backward, precision=precision)
+                if rows.wanted(name):
+                    rows.measure(name, passes * flop * 1e-9, "GFLOP/s", lambda: rows.couplet("attention", **settings),
+                                 {"PyTorch": work})
 
 
 def linear(rows, bf16):
@@ -392,7 +396,7 @@ def main():
         except RuntimeError as error:
             print("without bfloat16:", error)
             bf16 = False
-        attention(rows)
+        attention(rows, bf16)
         linear(rows, bf16)
         losses(rows)
         towers(rows, inputs, bf16)

@@ -146,6 +146,10 @@ class Worker {
     const Index tokens = task.number("tokens");
     const Index count = task.number("heads") / heads;
     const bool backward = task.number("backward") != 0;
+    const ops::AttentionOptions options{.heads = heads, .precision = task.precision()};
+    if (simd::effective_precision(options.precision) != options.precision) {
+      throw std::invalid_argument("no " + to_string(options.precision) + " on this machine");
+    }
     const Index rows = tokens * count;
     Tensor<float, 2>& qkv = matrix("qkv", rows, 3 * width);
     Tensor<float, 2>& out = matrix("out", rows, width);
@@ -157,11 +161,11 @@ class Worker {
     const auto part = [](auto x, Index i) { return x.columns(i * width, (i + 1) * width); };
     const TensorView<const float, 2> x = qkv.view();
     return seconds_of([&] {
-      ops::attention_forward<float>(part(x, 0), part(x, 1), part(x, 2), sequences, sequences, {heads},
+      ops::attention_forward<float>(part(x, 0), part(x, 1), part(x, 2), sequences, sequences, options,
                                     ops::Operand<float>(out.view()), backward ? lse.view() : TensorView<float, 2>{},
                                     workspace_);
       if (!backward) return;
-      ops::attention_backward<float>(out, part(x, 0), part(x, 1), part(x, 2), out, lse, sequences, sequences, {heads},
+      ops::attention_backward<float>(out, part(x, 0), part(x, 1), part(x, 2), out, lse, sequences, sequences, options,
                                      part(dqkv.view(), 0), part(dqkv.view(), 1), part(dqkv.view(), 2), workspace_);
     });
   }

@@ -80,9 +80,9 @@ struct Column {
 inline simd::Rows rows_of(TensorView<float, 2> x) { return {x.data(), x.stride(0)}; }
 inline simd::ConstRows rows_of(TensorView<const float, 2> x) { return {x.data(), x.stride(0)}; }
 inline simd::AttentionHead kernel_head(TensorView<const float, 2> q, TensorView<const float, 2> k,
-                                       TensorView<const float, 2> v, bool causal) {
+                                       TensorView<const float, 2> v, bool causal, bool next_behind) {
   const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(q.extent(1))));
-  return {q.extent(0), k.extent(0), q.extent(1), causal, scale, rows_of(q), rows_of(k), rows_of(v)};
+  return {q.extent(0), k.extent(0), q.extent(1), causal, scale, rows_of(q), rows_of(k), rows_of(v), next_behind};
 }
 
 /// Elements of scratch memory for heads of `width` and up to `keys` keys. Kernels compute in float; double has the
@@ -101,12 +101,14 @@ Index attention_backward_scratch(Index keys, Index width, AttentionOptions optio
 }
 
 /// q, out: (Tq, D)   k, v: (Tk, D)   lse: (Tq)   scratch: attention_forward_scratch elements
+/// next_behind: the columns behind these in memory are the head that is computed next.
 template <class T>
 void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, TensorView<const T, 2> v,
-                            AttentionOptions options, TensorView<T, 2> out, Column<T> lse, T* scratch) {
+                            AttentionOptions options, [[maybe_unused]] bool next_behind, TensorView<T, 2> out,
+                            Column<T> lse, T* scratch) {
   if constexpr (std::is_same_v<T, float>) {
     return simd::attention_kernels(options.precision)
-        .forward(kernel_head(q, k, v, options.causal), rows_of(out), {lse.data, lse.stride}, scratch);
+        .forward(kernel_head(q, k, v, options.causal, next_behind), rows_of(out), {lse.data, lse.stride}, scratch);
   }
   T* const p = scratch;
   const Index width = q.extent(1);
@@ -128,12 +130,13 @@ void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, 
 template <class T>
 void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2> q, TensorView<const T, 2> k,
                              TensorView<const T, 2> v, TensorView<const T, 2> out, Column<const T> lse,
-                             AttentionOptions options, TensorView<T, 2> dq, TensorView<T, 2> dk, TensorView<T, 2> dv,
-                             T* scratch) {
+                             AttentionOptions options, [[maybe_unused]] bool next_behind, TensorView<T, 2> dq,
+                             TensorView<T, 2> dk, TensorView<T, 2> dv, T* scratch) {
   if constexpr (std::is_same_v<T, float>) {
     const simd::AttentionGradient gradient{rows_of(dout), rows_of(out), {lse.data, lse.stride},
                                            rows_of(dq),   rows_of(dk),  rows_of(dv)};
-    return simd::attention_kernels(options.precision).backward(kernel_head(q, k, v, options.causal), gradient, scratch);
+    return simd::attention_kernels(options.precision)
+        .backward(kernel_head(q, k, v, options.causal, next_behind), gradient, scratch);
   }
   static_cast<void>(scratch);
   const Index width = q.extent(1);
@@ -188,7 +191,7 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
     const detail::Column<T> head_lse{lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head), lse.stride(0)};
     detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
                                    detail::head_view(k, k_sequences, sequence, head, width),
-                                   detail::head_view(v, k_sequences, sequence, head, width), options,
+                                   detail::head_view(v, k_sequences, sequence, head, width), options, head + 1 < heads,
                                    detail::head_view(y, q_sequences, sequence, head, width), head_lse,
                                    local.take<T>(scratch));
   });
@@ -224,7 +227,8 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
     const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
     const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
     detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out), head_lse,
-                                    options, of_queries(dq), of_keys(dk), of_keys(dv), local.take<T>(scratch));
+                                    options, head + 1 < heads, of_queries(dq), of_keys(dk), of_keys(dv),
+                                    local.take<T>(scratch));
   });
 }
 

@@ -33,6 +33,7 @@ struct AttentionHead {
   ConstRows q;
   ConstRows k;
   ConstRows v;
+  bool next_behind = false;  ///< the columns behind these belong to the next head to compute: they are fetched early
 };
 
 /// What the backward pass reads and writes: dout, out, dq (queries, width), lse (queries), dk and dv (keys, width).

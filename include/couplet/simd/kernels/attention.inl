@@ -32,6 +32,25 @@ inline void write_rows(const float* x, Index padded, float factor, Index rows, I
   for (Index r = 0; r < rows; ++r) write_row(x + r * padded, factor, columns, to.data + r * to.stride);
 }
 
+/// Larger heads would crowd their own rows out of the second-level cache.
+inline constexpr Index largest_head_ahead = 256 * 64;
+
+inline ConstRows const_rows(Rows x) { return {x.data, x.stride}; }
+
+/// One tile of each of `products` products of queries and keys asks for its share.
+inline void spread(Ahead& ahead, const AttentionHead& head, Index products) {
+  ahead.spread_over(products * ((head.queries + panel - 1) / panel) * ((head.keys + tile_rows - 1) / tile_rows));
+}
+
+inline bool asks_ahead(const AttentionHead& head) { return head.keys * head.width <= largest_head_ahead; }
+
+/// The next head's q, k and v, which lie behind this one's.
+inline void add_next_head(Ahead& ahead, const AttentionHead& head) {
+  ahead.add({head.k.data + head.width, head.k.stride}, head.keys, head.width);
+  ahead.add({head.v.data + head.width, head.v.stride}, head.keys, head.width);
+  ahead.add({head.q.data + head.width, head.q.stride}, head.queries, head.width);
+}
+
 inline ConstRows rows_from(ConstRows x, Index first) { return {x.data + first * x.stride, x.stride}; }
 
 // ---------------------------------------------------------------------------------------------------------- forward
@@ -126,7 +145,7 @@ inline void softmax_block(Index n, const float* scores, float slope, bool first_
 /// The queries [begin, begin + n), n <= panel, of a head whose keys and values are in the scratch memory.
 template <class Products>
 inline void forward_panel(const AttentionHead& head, const ForwardLayout<Products>& at, Index begin, Index n, Rows to,
-                          Rows lse, float* scratch) {
+                          Rows lse, Ahead& ahead, float* scratch) {
   const Index keys = head.causal ? begin + n : head.keys;
   const Index columns = n > width ? panel : width;
   const float slope = first(mul(set1(head.scale), set1(log2_of_e)));
@@ -137,7 +156,7 @@ inline void forward_panel(const AttentionHead& head, const ForwardLayout<Product
   Products::pack_transposed(rows_from(head.q, begin), n, head.width, scratch + at.q);
   for (Index u = 0; u < keys; u += key_block) {
     const Index count = smaller(key_block, keys - u);
-    Products::multiply_rows(count, columns, at.depth, {scratch + at.k + u * word_chunk<Products>, at.k_step},
+    Products::multiply_rows(ahead, count, columns, at.depth, {scratch + at.k + u * word_chunk<Products>, at.k_step},
                             {scratch + at.q, panel}, {scores, panel});
     if (head.causal) hide_future(begin, u, count, scores);
     if (columns > width) {
@@ -148,7 +167,7 @@ inline void forward_panel(const AttentionHead& head, const ForwardLayout<Product
     if (u > 0) {
       for (Index r = 0; r < n; ++r) softmax::multiply(out + r * at.padded, at.padded, state.kept[r]);
     }
-    Products::multiply_columns(n, at.padded, padded_words<Products>(count), weights,
+    Products::multiply_columns(ahead, n, at.padded, padded_words<Products>(count), weights,
                                {scratch + at.v + u / Products::per_word * at.padded, at.padded},
                                {out, at.padded, u > 0});
   }
@@ -160,14 +179,24 @@ inline void forward_panel(const AttentionHead& head, const ForwardLayout<Product
   }
 }
 
+inline Ahead forward_ahead(const AttentionHead& head, Rows out) {
+  Ahead ahead;
+  if (!asks_ahead(head)) return ahead;
+  ahead.add(const_rows(out), head.queries, head.width);
+  if (head.next_behind) add_next_head(ahead, head);
+  spread(ahead, head, 2);
+  return ahead;
+}
+
 template <class Products>
 inline void forward(const AttentionHead& head, Rows out, Rows lse, float* scratch) {
   [[maybe_unused]] const typename Products::Scope scope;
   const ForwardLayout<Products> at(head.keys, head.width);
+  Ahead ahead = forward_ahead(head, out);
   Products::pack_rows(head.k, head.keys, head.width, at.k_step, scratch + at.k);
   Products::pack_right(head.v, head.keys, head.width, at.padded, scratch + at.v);
   for (Index begin = 0; begin < head.queries; begin += panel) {
-    forward_panel(head, at, begin, smaller(panel, head.queries - begin), out, lse, scratch);
+    forward_panel(head, at, begin, smaller(panel, head.queries - begin), out, lse, ahead, scratch);
   }
 }
 
@@ -287,7 +316,7 @@ inline void softmax_backward_block(Index n, const float* scores, const float* dp
 /// The queries [begin, begin + n), n <= panel: their dq, and their share of dk and dv.
 template <class Products>
 inline void backward_panel(const AttentionHead& head, const AttentionGradient& gradient,
-                           const BackwardLayout<Products>& at, Index begin, Index n, float* scratch) {
+                           const BackwardLayout<Products>& at, Index begin, Index n, Ahead& ahead, float* scratch) {
   const Index keys = head.causal ? begin + n : head.keys;
   const Index columns = n > width ? panel : width;
   const Index queries = padded_words<Products>(n);
@@ -306,21 +335,21 @@ inline void backward_panel(const AttentionHead& head, const AttentionGradient& g
   for (Index u = 0; u < keys; u += key_block) {
     const Index count = smaller(key_block, keys - u);
     const Index chunk = u * word_chunk<Products>;
-    Products::multiply_rows(count, columns, at.depth, {scratch + at.k + chunk, at.key_step}, {scratch + at.q, panel},
-                            {scores, panel});
-    Products::multiply_rows(count, columns, at.depth, {scratch + at.v + chunk, at.key_step}, {scratch + at.dout, panel},
-                            {dp, panel});
+    Products::multiply_rows(ahead, count, columns, at.depth, {scratch + at.k + chunk, at.key_step},
+                            {scratch + at.q, panel}, {scores, panel});
+    Products::multiply_rows(ahead, count, columns, at.depth, {scratch + at.v + chunk, at.key_step},
+                            {scratch + at.dout, panel}, {dp, panel});
     if (head.causal) hide_future(begin, u, count, scores);
     if (columns > width) {
       softmax_backward_block<Products, 2>(count, scores, dp, slope, rows, p, ds, scratch + at.ds_columns);
     } else {
       softmax_backward_block<Products, 1>(count, scores, dp, slope, rows, p, ds, scratch + at.ds_columns);
     }
-    Products::multiply_rows(count, at.padded, queries, {p}, {scratch + at.dout_right, at.padded},
+    Products::multiply_rows(ahead, count, at.padded, queries, {p}, {scratch + at.dout_right, at.padded},
                             {scratch + at.dv + u * at.padded, at.padded, true});
-    Products::multiply_rows(count, at.padded, queries, {ds}, {scratch + at.q_right, at.padded},
+    Products::multiply_rows(ahead, count, at.padded, queries, {ds}, {scratch + at.q_right, at.padded},
                             {scratch + at.dk + u * at.padded, at.padded, true});
-    Products::multiply_columns(n, at.padded, padded_words<Products>(count), scratch + at.ds_columns,
+    Products::multiply_columns(ahead, n, at.padded, padded_words<Products>(count), scratch + at.ds_columns,
                                {scratch + at.k_right + u / Products::per_word * at.padded, at.padded},
                                {scratch + at.dq, at.padded, u > 0});
   }
@@ -328,16 +357,32 @@ inline void backward_panel(const AttentionHead& head, const AttentionGradient& g
              Rows{gradient.dq.data + begin * gradient.dq.stride, gradient.dq.stride});
 }
 
+inline Ahead backward_ahead(const AttentionHead& head, const AttentionGradient& gradient) {
+  Ahead ahead;
+  if (!asks_ahead(head)) return ahead;
+  ahead.add(const_rows(gradient.dq), head.queries, head.width);
+  ahead.add(const_rows(gradient.dk), head.keys, head.width);
+  ahead.add(const_rows(gradient.dv), head.keys, head.width);
+  if (head.next_behind) {
+    add_next_head(ahead, head);
+    ahead.add({gradient.dout.data + head.width, gradient.dout.stride}, head.queries, head.width);
+    ahead.add({gradient.out.data + head.width, gradient.out.stride}, head.queries, head.width);
+  }
+  spread(ahead, head, 5);
+  return ahead;
+}
+
 template <class Products>
 inline void backward(const AttentionHead& head, const AttentionGradient& gradient, float* scratch) {
   [[maybe_unused]] const typename Products::Scope scope;
   const BackwardLayout<Products> at(head.keys, head.width);
+  Ahead ahead = backward_ahead(head, gradient);
   Products::pack_rows(head.k, head.keys, head.width, at.key_step, scratch + at.k);
   Products::pack_rows(head.v, head.keys, head.width, at.key_step, scratch + at.v);
   Products::pack_right(head.k, head.keys, head.width, at.padded, scratch + at.k_right);
   for (float* sum = scratch + at.dk; sum != scratch + at.size; sum += width) store(sum, set1(0.0F));
   for (Index begin = 0; begin < head.queries; begin += panel) {
-    backward_panel(head, gradient, at, begin, smaller(panel, head.queries - begin), scratch);
+    backward_panel(head, gradient, at, begin, smaller(panel, head.queries - begin), ahead, scratch);
   }
   write_rows(scratch + at.dk, at.padded, head.scale, head.keys, head.width, gradient.dk);
   write_rows(scratch + at.dv, at.padded, 1.0F, head.keys, head.width, gradient.dv);

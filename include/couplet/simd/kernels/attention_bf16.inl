@@ -57,11 +57,11 @@ struct Bf16Dot : Bf16Operands {
   static constexpr Index word_block = 1;
 
   static COUPLET_FORCE_INLINE Vec multiply_add(Vec a, Vec b, Vec sum) { return bf16_dot(a, b, sum); }
-  static inline void multiply_rows(Index m, Index n, Index k, Left a, Right b, Result c) {
-    multiply_in_vectors<Bf16Dot, InRows<Bf16Dot>>(m, n, k, a, b, c);
+  static inline void multiply_rows(Ahead& ahead, Index m, Index n, Index k, Left a, Right b, Result c) {
+    multiply_in_vectors<Bf16Dot, InRows<Bf16Dot>>(ahead, m, n, k, a, b, c);
   }
-  static inline void multiply_columns(Index m, Index n, Index k, const float* a, Right b, Result c) {
-    multiply_in_vectors<Bf16Dot, InColumns<Bf16Dot>>(m, n, k, Left{a}, b, c);
+  static inline void multiply_columns(Ahead& ahead, Index m, Index n, Index k, const float* a, Right b, Result c) {
+    multiply_in_vectors<Bf16Dot, InColumns<Bf16Dot>>(ahead, m, n, k, Left{a}, b, c);
   }
   static inline void pack_right(ConstRows x, Index rows, Index columns, Index padded, float* to) {
     pack_pairs<word_block>(x, rows, columns, padded, to);
@@ -108,9 +108,10 @@ struct Bf16Tiles : Bf16Operands {
     if constexpr (lower && right) tile_store<3>(lower_c + width, c_bytes);
   }
 
-  static inline void multiply_rows(Index m, Index n, Index k, Left a, Right b, Result c) {
+  static inline void multiply_rows(Ahead& ahead, Index m, Index n, Index k, Left a, Right b, Result c) {
     for (Index j = 0; j < n; j += 2 * width) {
       for (Index i = 0; i < m; i += 2 * width) {
+        ahead.for_a_tile();
         const Left rows{a.data + i * chunk, a.chunk_step};
         const Right columns{b.data + j, b.step};
         const Result to{c.data + i * c.stride + j, c.stride, c.accumulate};
@@ -124,8 +125,8 @@ struct Bf16Tiles : Bf16Operands {
       }
     }
   }
-  static inline void multiply_columns(Index m, Index n, Index k, const float* a, Right b, Result c) {
-    multiply_rows(m, n, k, Left{a, panel * chunk}, b, c);
+  static inline void multiply_columns(Ahead& ahead, Index m, Index n, Index k, const float* a, Right b, Result c) {
+    multiply_rows(ahead, m, n, k, Left{a, panel * chunk}, b, c);
   }
   static inline void pack_right(ConstRows x, Index rows, Index columns, Index padded, float* to) {
     pack_pairs<word_block>(x, rows, columns, padded, to);

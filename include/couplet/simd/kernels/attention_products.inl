@@ -47,6 +47,42 @@ using InRows = LeftForm<word_chunk<Products>, 1, word_chunk<Products>>;
 template <class Products>
 using InColumns = LeftForm<1, panel, Index{1} << 40>;
 
+/// Rows that will be wanted, brought to the second-level cache a few with every tile of a product. The rows of a head
+/// lie far apart, where no hardware prefetcher finds them, and asking for all of them at once would wait for each.
+class Ahead {
+ public:
+  void add(ConstRows rows, Index count, Index columns) {
+    if (count > 0) parts_[parts_used_++] = Part{rows, count, columns};
+    rows_ += count;
+  }
+  /// So many tiles will call for_a_tile().
+  void spread_over(Index tiles) { rows_per_tile_ = rows_ / (tiles > 0 ? tiles : 1) + 1; }
+  void for_a_tile() {
+    for (Index i = 0; i < rows_per_tile_ && part_ < parts_used_; ++i) {
+      const Part& part = parts_[part_];
+      const float* const row = part.rows.data + row_ * part.rows.stride;
+      for (Index c = 0; c < part.columns; c += 16) __builtin_prefetch(row + c, 0, 2);
+      if (++row_ == part.count) {
+        row_ = 0;
+        ++part_;
+      }
+    }
+  }
+
+ private:
+  struct Part {
+    ConstRows rows;
+    Index count = 0;
+    Index columns = 0;
+  };
+  Part parts_[8];
+  int parts_used_ = 0;
+  int part_ = 0;
+  Index row_ = 0;
+  Index rows_ = 0;
+  Index rows_per_tile_ = 0;
+};
+
 struct Left {
   const float* data;
   Index chunk_step = 0;
@@ -98,10 +134,11 @@ __attribute__((noinline)) inline void multiply_tile(Index m, Index k, Left a, Ri
 
 /// C (m, n), n rounded up to whole vectors. Rows do not depend on each other: all tiles give the same bits.
 template <class Products, class Form, int vectors>
-inline void multiply_columns_of(Index m, Index k, Left a, Right b, Result c) {
+inline void multiply_columns_of(Ahead& ahead, Index m, Index k, Left a, Right b, Result c) {
   constexpr int half = (tile_rows + 2) / 2;
   constexpr int quarter = (tile_rows + 3) / 4;
   for (; m > 0; m -= tile_rows, a.data += tile_rows * Form::row_stride, c.data += tile_rows * c.stride) {
+    ahead.for_a_tile();
     if (m <= quarter) {
       multiply_tile<Products, Form, quarter, vectors>(m, k, a, b, c);
     } else if (m <= half) {
@@ -112,12 +149,12 @@ inline void multiply_columns_of(Index m, Index k, Left a, Right b, Result c) {
   }
 }
 template <class Products, class Form>
-inline void multiply_in_vectors(Index m, Index n, Index k, Left a, Right b, Result c) {
+inline void multiply_in_vectors(Ahead& ahead, Index m, Index n, Index k, Left a, Right b, Result c) {
   for (; n > 0; n -= panel, b.data += panel, c.data += panel) {
     if (n > width) {
-      multiply_columns_of<Products, Form, 2>(m, k, a, b, c);
+      multiply_columns_of<Products, Form, 2>(ahead, m, k, a, b, c);
     } else {
-      multiply_columns_of<Products, Form, 1>(m, k, a, b, c);
+      multiply_columns_of<Products, Form, 1>(ahead, m, k, a, b, c);
     }
   }
 }
@@ -130,11 +167,11 @@ struct Float32 {
   static constexpr bool scores_are_factors = true;
 
   static COUPLET_FORCE_INLINE Vec multiply_add(Vec a, Vec b, Vec sum) { return fma(a, b, sum); }
-  static inline void multiply_rows(Index m, Index n, Index k, Left a, Right b, Result c) {
-    multiply_in_vectors<Float32, InRows<Float32>>(m, n, k, a, b, c);
+  static inline void multiply_rows(Ahead& ahead, Index m, Index n, Index k, Left a, Right b, Result c) {
+    multiply_in_vectors<Float32, InRows<Float32>>(ahead, m, n, k, a, b, c);
   }
-  static inline void multiply_columns(Index m, Index n, Index k, const float* a, Right b, Result c) {
-    multiply_in_vectors<Float32, InColumns<Float32>>(m, n, k, Left{a}, b, c);
+  static inline void multiply_columns(Ahead& ahead, Index m, Index n, Index k, const float* a, Right b, Result c) {
+    multiply_in_vectors<Float32, InColumns<Float32>>(ahead, m, n, k, Left{a}, b, c);
   }
 
   /// x (rows, columns) as a left factor in rows, zero up to whole vectors.
