@@ -3,6 +3,7 @@
 ///   s_tu = q_t . k_u / sqrt(D),   p_tu = exp(s_tu - lse_t),   lse_t = log sum_u exp(s_tu),   out_t = sum_u p_tu v_u
 /// Causal: the sums run over u <= t. No (T, T) matrix of a whole batch ever exists: the backward pass computes the
 /// probabilities again from the saved log-sum-exp. Vaswani et al., arXiv:1706.03762; Dao et al., arXiv:2205.14135.
+#include <algorithm>
 #include <cmath>
 
 #include "couplet/core/precision.hpp"
@@ -159,6 +160,22 @@ void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2>
   }
 }
 
+/// f(sequence, head, next_behind, workspace) for every head of every sequence. One thread takes neighbouring heads one
+/// after the other, all of a sequence where there are many, and asks for the next one's rows in time (next_behind).
+template <class F>
+void for_each_head(Index sequences, Index heads, Index work, Workspace& workspace, F&& f) {
+  constexpr Index tasks_per_thread = 16;
+  const Index run = std::clamp<Index>(sequences * heads / (tasks_per_thread * available_threads()), 1, heads);
+  const Index runs = (heads + run - 1) / run;
+  parallel_for_work(workspace, work, sequences * runs, [&](Index i, Workspace& local) {
+    const Index end = std::min(heads, (i % runs + 1) * run);
+    for (Index head = i % runs * run; head < end; ++head) {
+      const Workspace::Scope scope(local);
+      f(i / runs, head, head + 1 < end, local);
+    }
+  });
+}
+
 inline Index longest(const Sequences& sequences) {
   Index length = 0;
   for (Index i = 0; i < sequences.count(); ++i) length = std::max(length, sequences.length(i));
@@ -184,17 +201,15 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
   const Index width = q.extent(1) / heads;
   const Index scratch = detail::attention_forward_scratch<T>(detail::longest(k_sequences), width, options);
   const Index work = q.size() * detail::longest(k_sequences) / 4;
-  parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
-    const Index sequence = i / heads;
-    const Index head = i % heads;
-    const Workspace::Scope scope(local);
+  const auto compute = [&](Index sequence, Index head, bool next_behind, Workspace& local) {
     const detail::Column<T> head_lse{lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head), lse.stride(0)};
     detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
                                    detail::head_view(k, k_sequences, sequence, head, width),
-                                   detail::head_view(v, k_sequences, sequence, head, width), options, head + 1 < heads,
+                                   detail::head_view(v, k_sequences, sequence, head, width), options, next_behind,
                                    detail::head_view(y, q_sequences, sequence, head, width), head_lse,
                                    local.take<T>(scratch));
-  });
+  };
+  detail::for_each_head(q_sequences.count(), heads, work, workspace, compute);
 }
 
 /// dout, q, out, dq: (Rq, H D)   k, v, dk, dv: (Rk, H D)   lse: (Rq, H)   dq, dk and dv are assigned.
@@ -218,18 +233,16 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
   const Index width = q.extent(1) / heads;
   const Index scratch = detail::attention_backward_scratch<T>(detail::longest(k_sequences), width, options);
   const Index work = q.size() * detail::longest(k_sequences) / 4;
-  parallel_for_work(workspace, work, q_sequences.count() * heads, [&](Index i, Workspace& local) {
-    const Index sequence = i / heads;
-    const Index head = i % heads;
-    const Workspace::Scope scope(local);
+  const auto compute = [&](Index sequence, Index head, bool next_behind, Workspace& local) {
     const detail::Column<const T> head_lse{lse.data() + q_sequences.begin(sequence) * lse.stride(0) + head,
                                            lse.stride(0)};
     const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
     const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
     detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out), head_lse,
-                                    options, head + 1 < heads, of_queries(dq), of_keys(dk), of_keys(dv),
+                                    options, next_behind, of_queries(dq), of_keys(dk), of_keys(dv),
                                     local.take<T>(scratch));
-  });
+  };
+  detail::for_each_head(q_sequences.count(), heads, work, workspace, compute);
 }
 
 }  // namespace couplet::inline COUPLET_ABI::ops
