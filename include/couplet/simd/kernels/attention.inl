@@ -321,8 +321,6 @@ inline void softmax_backward_block(Index n, const float* scores, const float* dp
       for (int v = 0; v < vectors; ++v) Products::store_columns(ds_columns, u, v, ds[0][v], ds[1][v]);
     }
   }
-  Products::finish_rows(p_rows, n);
-  Products::finish_rows(ds_rows, n);
   Products::finish_columns(ds_columns, n);
 }
 

@@ -67,11 +67,11 @@ struct Bf16Dot : Bf16Operands {
     pack_pairs<word_block>(x, rows, columns, padded, to);
   }
   static COUPLET_FORCE_INLINE void finish_columns(float* /*columns*/, Index /*keys*/) {}
-  static COUPLET_FORCE_INLINE void finish_rows(float* /*rows*/, Index /*keys*/) {}
 };
 
 /// TDPBF16PS: blocks of up to 2 x 2 tiles of 16 rows and 16 columns. Left factors are tiles in rows only, so what was
-/// stored in columns is transposed; inner indices are zero up to whole tiles.
+/// stored in columns is transposed; inner indices are zero up to whole tiles. Rows up to a whole tile are written: they
+/// lie behind the last key or query, because panels and blocks of keys are whole tiles.
 struct Bf16Tiles : Bf16Operands {
   using Scope = TileScope;
   static constexpr Index word_block = 16;
@@ -149,10 +149,6 @@ struct Bf16Tiles : Bf16Operands {
       for (Index r = 0; r < width; ++r) store(columns + r * chunk, low[r]);
       for (Index r = 0; r < width; ++r) store(columns + (width + r) * chunk, high[r]);
     }
-  }
-  /// Whole tiles are added to results: rows behind the last key add nothing.
-  static inline void finish_rows(float* rows, Index keys) {
-    for (Index u = keys; u < round_up(keys, 16); ++u) store(rows + u * chunk, set1(0.0F));
   }
 };
 

@@ -205,9 +205,8 @@ struct Float32 {
     store(to + u * panel, x[0]);
     store(to + u * panel + width, x[1]);
   }
-  /// Called when all keys are stored.
+  /// Called when all keys are stored in columns.
   static COUPLET_FORCE_INLINE void finish_columns(float* /*columns*/, Index /*keys*/) {}
-  static COUPLET_FORCE_INLINE void finish_rows(float* /*rows*/, Index /*keys*/) {}
 };
 
 }  // namespace attention
