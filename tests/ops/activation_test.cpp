@@ -14,19 +14,33 @@ using test::GuardedMatrix;
 using test::near_relative_to_max;
 using test::random_matrix;
 
-constexpr Activation kinds[] = {Activation::identity, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu};
+constexpr Activation kinds[] = {Activation::identity, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu,
+                                Activation::relu};
 
 TEST(Activation, HasTheValuesOfItsFormulas) {
   // x (1 + erf(x / sqrt 2)) / 2, its tanh form and x / (1 + exp(-1.702 x)) by Python's math module.
   Tensor<double, 2> x({1, 4});
   const double inputs[] = {-3.0, -0.5, 0.0, 1.5};
   std::copy_n(inputs, 4, x.data());
-  Tensor<double, 2> expected({3, 4});
-  const double values[] = {-0.00404969409489031,   -0.15426876936299344, 0.0, 1.399789198096713,
-                           -0.0036373920817729943, -0.15428599017485606, 0.0, 1.3995715769802328,
-                           -0.01807130970778597,   -0.1496115633936199,  0.0, 1.3916621984470767};
-  std::copy_n(values, 12, expected.data());
-  for (Index i = 0; i < 3; ++i) {
+  Tensor<double, 2> expected({4, 4});
+  const double values[] = {-0.00404969409489031,
+                           -0.15426876936299344,
+                           0.0,
+                           1.399789198096713,
+                           -0.0036373920817729943,
+                           -0.15428599017485606,
+                           0.0,
+                           1.3995715769802328,
+                           -0.01807130970778597,
+                           -0.1496115633936199,
+                           0.0,
+                           1.3916621984470767,
+                           0.0,
+                           0.0,
+                           0.0,
+                           1.5};
+  std::copy_n(values, 16, expected.data());
+  for (Index i = 0; i < 4; ++i) {
     Tensor<double, 2> y({1, 4});
     ops::activation_forward<double>(kinds[i + 1], x, y);
     for (Index c = 0; c < 4; ++c) EXPECT_NEAR(y(0, c), expected(i, c), 1e-15);

@@ -3,6 +3,7 @@
 ///   gelu        x Phi(x),                  Phi(x) = (1 + erf(x / sqrt 2)) / 2
 ///   gelu_tanh   x (1 + tanh u) / 2,        u = sqrt(2 / pi) (x + 0.044715 x^3)
 ///   quick_gelu  x sigmoid(1.702 x)
+///   relu        max(x, 0);                 its derivative at 0 is 0, so that it can be read off y as well as off x
 /// Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415; quick_gelu is the one OpenAI's CLIP trained.
 #include <cmath>
 
@@ -25,6 +26,8 @@ T activation(Activation kind, T x) {
       return x * (1 + std::tanh(T(0.79788456080286535588L) * (x + T(0.044715L) * x * x * x))) / 2;
     case Activation::quick_gelu:
       return x / (1 + std::exp(T(-1.702L) * x));
+    case Activation::relu:
+      return x < T(0) ? T(0) : x;
     case Activation::identity:
       break;
   }
@@ -48,6 +51,8 @@ T activation_derivative(Activation kind, T x) {
       const T s = 1 / (1 + std::exp(T(-1.702L) * x));
       return s + T(1.702L) * x * s * (1 - s);
     }
+    case Activation::relu:
+      return x > T(0) ? T(1) : T(0);
     case Activation::identity:
       break;
   }

@@ -5,9 +5,9 @@
 
 namespace couplet::inline COUPLET_ABI {
 
-/// identity x; gelu x Phi(x), by erf (open_clip, `gelu`); gelu_tanh, its tanh form (SigLIP, `gelu_pytorch_tanh`);
+/// identity x; relu max(x, 0) (residual networks); gelu x Phi(x), by erf (open_clip, `gelu`); gelu_tanh, its tanh form (SigLIP, `gelu_pytorch_tanh`);
 /// quick_gelu x sigmoid(1.702 x) (OpenAI's CLIP).
-enum class Activation { identity, gelu, gelu_tanh, quick_gelu };
+enum class Activation { identity, gelu, gelu_tanh, quick_gelu, relu };
 
 namespace simd {
 using couplet::Activation;

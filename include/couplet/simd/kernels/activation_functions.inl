@@ -60,5 +60,6 @@ COUPLET_FORCE_INLINE Vec activation(Vec x) {
   if constexpr (kind == Activation::gelu) return gelu(x);
   if constexpr (kind == Activation::gelu_tanh) return gelu_tanh(x);
   if constexpr (kind == Activation::quick_gelu) return quick_gelu(x);
+  if constexpr (kind == Activation::relu) return max(set1(0.0F), x);
   return x;
 }

@@ -237,6 +237,8 @@ inline Finish choose_finish(const GemmEpilogue& epilogue) {
       return &finish_tile<Activation::gelu_tanh>;
     case Activation::quick_gelu:
       return &finish_tile<Activation::quick_gelu>;
+    case Activation::relu:
+      return &finish_tile<Activation::relu>;
     case Activation::identity:
       break;
   }

@@ -235,6 +235,8 @@ inline Finish choose_finish(Activation kind) {
       return &finish_strip<Activation::gelu_tanh>;
     case Activation::quick_gelu:
       return &finish_strip<Activation::quick_gelu>;
+    case Activation::relu:
+      return &finish_strip<Activation::relu>;
     case Activation::identity:
       break;
   }
