@@ -5,7 +5,7 @@
 /// pass returns for dy = cotangent. The four-point stencil
 ///   dL/dx_i = (8 (L(x_i + h) - L(x_i - h)) - (L(x_i + 2h) - L(x_i - 2h))) / 12 h + O(h^4)
 /// with h = 1e-3 has truncation and rounding errors of about 1e-12 in these losses. Errors are relative to the largest
-/// entry of the gradient.
+/// entry of the gradient. Losses with kinks (relu) want a step so small that it crosses none, smooth_step.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,11 +40,14 @@ double central_difference(Loss&& loss, double h) {
   return (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h);
 }
 
+/// For losses that are smooth only piecewise; rounding errors are about 1e-9.
+inline constexpr double smooth_step = 5e-7;
+
 /// Compares gradient[i] with the difference quotient of loss() with respect to parameter[i]; loss() reads the elements
 /// of `parameter`. At most `max_elements` elements are tried, spread evenly over the parameter.
 template <class Loss>
 testing::AssertionResult check_gradient(Loss&& loss, std::span<double> parameter, std::span<const double> gradient,
-                                        double tolerance = 1e-8, std::size_t max_elements = 2000) {
+                                        double tolerance = 1e-8, std::size_t max_elements = 2000, double h = 1e-3) {
   if (parameter.size() != gradient.size()) {
     return testing::AssertionFailure() << parameter.size() << " parameters, " << gradient.size() << " gradients";
   }
@@ -60,7 +63,7 @@ testing::AssertionResult check_gradient(Loss&& loss, std::span<double> parameter
           parameter[i] = value + t;
           return static_cast<double>(loss());
         },
-        1e-3);
+        h);
     parameter[i] = value;
     if (!(std::abs(gradient[i] - expected) <= tolerance * scale)) {
       return testing::AssertionFailure() << "gradient[" << i << "] is " << gradient[i] << ", the difference quotient "

@@ -20,12 +20,13 @@ void randomize(M& module, std::uint64_t seed, double deviation = 0.3) {
 /// loss() must read the parameters afresh (call prepare()); gradients must have been computed already. At most
 /// `max_elements` elements of each parameter are tried.
 template <class M, class Loss>
-void expect_parameter_gradients(M& module, Loss&& loss, double tolerance = 1e-7, std::size_t max_elements = 10) {
+void expect_parameter_gradients(M& module, Loss&& loss, double tolerance = 1e-7, std::size_t max_elements = 10,
+                                double h = 1e-3) {
   module.visit_parameters([&](std::string_view name, Parameter<double>& parameter) {
     const auto size = static_cast<std::size_t>(parameter.size());
     ASSERT_TRUE(parameter.has_grad()) << name;
     EXPECT_TRUE(
-        check_gradient(loss, {parameter.value.data(), size}, {parameter.grad.data(), size}, tolerance, max_elements))
+        check_gradient(loss, {parameter.value.data(), size}, {parameter.grad.data(), size}, tolerance, max_elements, h))
         << "parameter " << name;
   });
 }

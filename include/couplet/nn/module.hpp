@@ -19,16 +19,40 @@ concept Module = std::movable<M> && requires(M& module) {
   module.visit_parameters([](std::string_view, auto&) {});
 };
 
-/// Visits the parameters of a child under a prefix: "attn." + "out_proj.weight". Names are put together on the stack,
-/// because a training step, which walks the parameters, allocates nothing.
-template <class M, class F>
-void visit_child(std::string_view prefix, M& child, F&& f) {
-  child.visit_parameters([&](std::string_view name, auto& parameter) {
+namespace detail {
+
+/// f under names with a prefix: "attn." + "out_proj.weight". Names are put together on the stack, because a training
+/// step, which walks the parameters, allocates nothing.
+template <class F>
+auto with_prefix(std::string_view prefix, F& f) {
+  return [prefix, &f](std::string_view name, auto& parameter) {
     std::array<char, 256> full;
     if (prefix.size() + name.size() > full.size()) fail("visit_parameters", "a name of more than 256 characters");
     std::copy(name.begin(), name.end(), std::copy(prefix.begin(), prefix.end(), full.begin()));
     f(std::string_view(full.data(), prefix.size() + name.size()), parameter);
-  });
+  };
+}
+
+}  // namespace detail
+
+/// Visits the parameters of a child under a prefix.
+template <class M, class F>
+void visit_child(std::string_view prefix, M& child, F&& f) {
+  child.visit_parameters(detail::with_prefix(prefix, f));
+}
+
+/// The same for buffers: f(name, parameter) for the tensors that belong to a model's state but that no optimiser steps,
+/// the running statistics of batch norm. They are never trainable. Modules without buffers have no visit_buffers().
+template <class M, class F>
+void visit_child_buffers(std::string_view prefix, M& child, F&& f) {
+  child.visit_buffers(detail::with_prefix(prefix, f));
+}
+
+/// Parameters, then buffers: all that a checkpoint holds.
+template <class M, class F>
+void visit_state(M& module, F&& f) {
+  module.visit_parameters(f);
+  if constexpr (requires { module.visit_buffers(f); }) module.visit_buffers(f);
 }
 
 /// Zero gradients for everything trainable.
