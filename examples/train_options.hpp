@@ -282,6 +282,7 @@ struct TrainOptions {
                              .tokenizer = tokenizer.with_context_length(config.text.context_length),
                              .transform = image::Transform(siglip_family ? image::siglip_transform_config(side)
                                                                          : image::clip_transform_config(side))};
+    if (config.vision.is_resnet()) bundle.layout = Layout::open_clip;  // transformers has no such towers
     initialize(bundle.model, run.seed);
     common.prepare(bundle.model);
     return bundle;

@@ -20,7 +20,11 @@ struct ClipConfig;
 template <class T>
 class Clip;
 template <class T>
+class ImageTower;
+template <class T>
 class VisionTransformer;
+template <class T>
+class ModifiedResNet;
 template <class T>
 class TextTransformer;
 template <class T>

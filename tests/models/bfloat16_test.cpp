@@ -49,7 +49,7 @@ Outcome<T> run(Clip<T>& model) {
   const auto ids = texts(5, model.config().text.context_length);
   Outcome<T> result{Tensor<T, 2>({5, model.embed_dim()}), Tensor<T, 2>({5, model.embed_dim()}), {}};
   Workspace workspace;
-  typename VisionTransformer<T>::Saved visual;
+  typename ImageTower<T>::Saved visual;
   typename TextTransformer<T>::Saved text;
   model.visual.forward(pixels, result.image, workspace, &visual);
   model.text.forward(ids, result.text, workspace, &text);

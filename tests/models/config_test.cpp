@@ -30,6 +30,28 @@ TEST(ClipConfig, SiglipKeepsSizesAndChangesTheStructure) {
   EXPECT_EQ(config.init_logit_bias, -10.0);
 }
 
+TEST(ClipConfig, ResidualNetworksShrinkImagesBy32) {
+  ClipConfig config;
+  config.vision.image_height = 224;
+  config.vision.image_width = 288;
+  config.vision.width = 64;
+  config.vision.heads = 32;
+  config.vision = as_resnet(config.vision, {3, 4, 6, 3});
+  EXPECT_EQ(message_of(config), "");
+  EXPECT_EQ(config.vision.tokens(), 7 * 9 + 1);
+  EXPECT_EQ(config.vision.resnet_features(), 2048);
+  EXPECT_THROW((void)as_siglip(config), std::invalid_argument);
+  const auto broken = [&](auto&& change) {
+    ClipConfig other = config;
+    change(other.vision);
+    return message_of(other);
+  };
+  EXPECT_NE(broken([](VisionConfig& v) { v.image_width = 230; }).find("multiples of 32"), std::string::npos);
+  EXPECT_NE(broken([](VisionConfig& v) { v.heads = 3; }).find("2048 does not divide into 3 heads"), std::string::npos);
+  EXPECT_NE(broken([](VisionConfig& v) { (*v.resnet_layers)[2] = 0; }).find("must be positive"), std::string::npos);
+  EXPECT_NE(broken([](VisionConfig& v) { v.width = 63; }).find("odd"), std::string::npos);
+}
+
 TEST(ClipConfig, RefusesWhatCannotBeBuilt) {
   ClipConfig heads;
   heads.vision.heads = 7;

@@ -106,6 +106,20 @@ TEST(Initialize, SiglipAsBigVision) {
   EXPECT_EQ(initial("logit_bias").mean, -10);
 }
 
+// open_clip modified_resnet.py, init_parameters.
+TEST(Initialize, ResNetAsOpenClip) {
+  Initial initial(preset("tiny-RN-64"));  // 256 features
+  expect_normal(initial("visual.attnpool.q_proj.weight"), 1 / 16.0);
+  expect_normal(initial("visual.attnpool.positional_embedding"), 1 / 16.0);
+  expect_uniform(initial("visual.attnpool.c_proj.bias"), 1 / 16.0);
+  expect_uniform(initial("visual.layer4.0.conv2.weight"), 1 / std::sqrt(9 * 64.0));
+  EXPECT_EQ(initial("visual.bn3.weight").mean, 1);
+  EXPECT_EQ(initial("visual.layer2.0.bn3.weight").mean, 0);
+  EXPECT_EQ(initial("visual.layer2.0.bn2.weight").mean, 1);
+  EXPECT_EQ(initial("visual.layer2.0.downsample.1.weight").mean, 1);
+  EXPECT_EQ(initial("visual.layer2.0.downsample.1.bias").largest, 0);
+}
+
 TEST(Initialize, LayerScaleStartsAtItsConfiguredValue) {
   ClipConfig config = config_with_known_sizes();
   config.vision.ls_init_value = 1e-5;
@@ -122,8 +136,8 @@ TEST(Initialize, DependsOnTheSeedAlone) {
   initialize(a, 1);
   initialize(b, 1);
   initialize(c, 2);
-  EXPECT_TRUE(test::same_bits(a.visual.proj.weight.value, b.visual.proj.weight.value));
-  EXPECT_FALSE(test::same_bits(a.visual.proj.weight.value, c.visual.proj.weight.value));
+  EXPECT_TRUE(test::same_bits(a.visual.transformer().proj.weight.value, b.visual.transformer().proj.weight.value));
+  EXPECT_FALSE(test::same_bits(a.visual.transformer().proj.weight.value, c.visual.transformer().proj.weight.value));
 }
 
 }  // namespace

@@ -25,11 +25,11 @@ TEST(InterpolateWeights, EndsAreTheModelsAndTheMiddleTheirMean) {
   interpolate_weights(start, b, 0);
   interpolate_weights(end, b, 1);
   interpolate_weights(middle, b, 0.5);
-  EXPECT_TRUE(test::same_bits(start.visual.proj.weight.value, a.visual.proj.weight.value));
+  EXPECT_TRUE(test::same_bits(start.visual.transformer().proj.weight.value, a.visual.transformer().proj.weight.value));
   EXPECT_TRUE(test::same_bits(end.text.token_embedding.value, b.text.token_embedding.value));
-  const float* x = a.visual.proj.weight.value.data();
-  const float* y = b.visual.proj.weight.value.data();
-  EXPECT_FLOAT_EQ(middle.visual.proj.weight.value.data()[7], (x[7] + y[7]) / 2);
+  const float* x = a.visual.transformer().proj.weight.value.data();
+  const float* y = b.visual.transformer().proj.weight.value.data();
+  EXPECT_FLOAT_EQ(middle.visual.transformer().proj.weight.value.data()[7], (x[7] + y[7]) / 2);
   EXPECT_FLOAT_EQ(middle.log_scale(), (a.log_scale() + 4) / 2);
   // What the products read follows the weights.
   Tensor<float, 4> pixels({1, 3, 32, 32});
@@ -39,6 +39,15 @@ TEST(InterpolateWeights, EndsAreTheModelsAndTheMiddleTheirMean) {
   end.encode_image(pixels, of_end, workspace);
   b.encode_image(pixels, of_b, workspace);
   EXPECT_TRUE(test::same_bits(of_end, of_b));
+}
+
+TEST(InterpolateWeights, MixesRunningStatistics) {
+  Clip<float> a(preset("tiny-RN-64")), b = a;
+  initialize(a, 1);
+  initialize(b, 2);
+  b.visual.resnet().stem[1].bn.running_mean.value.data()[2] = 8;
+  interpolate_weights(a, b, 0.25);
+  EXPECT_EQ(a.visual.resnet().stem[1].bn.running_mean.value.data()[2], 2);
 }
 
 TEST(InterpolateWeights, RefusesOtherStructuresAndFactorsByName) {

@@ -14,6 +14,7 @@ TEST(Presets, HaveThePublishedNumberOfParameters) {
   EXPECT_EQ(pretrained::parameter_count(preset("ViT-B-32")), 151277313);
   EXPECT_EQ(pretrained::parameter_count(preset("ViT-B-16")), 149620737);
   EXPECT_EQ(pretrained::parameter_count(preset("ViT-L-14")), 427616513);
+  EXPECT_EQ(pretrained::parameter_count(preset("RN50")), 102007137);  // openai/CLIP's model of the same name
 }
 
 TEST(Presets, CountsAgreeWithModels) {
@@ -24,6 +25,8 @@ TEST(Presets, CountsAgreeWithModels) {
     Clip<float> siglip(as_siglip(config));
     EXPECT_EQ(nn::count_parameters(siglip), pretrained::parameter_count(siglip.config())) << name;
   }
+  Clip<float> resnet(preset("tiny-RN-64"));
+  EXPECT_EQ(nn::count_parameters(resnet), pretrained::parameter_count(resnet.config()));
 }
 
 TEST(Presets, UnknownNamesListTheKnownOnes) {
@@ -32,6 +35,7 @@ TEST(Presets, UnknownNamesListTheKnownOnes) {
     FAIL();
   } catch (const std::invalid_argument& error) {
     EXPECT_NE(std::string(error.what()).find("ViT-B-32"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("RN50x64"), std::string::npos);
   }
 }
 

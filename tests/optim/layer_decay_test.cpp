@@ -23,6 +23,15 @@ TEST(LayerDecay, CountsLayersFromTheOutputOfEachTower) {
   EXPECT_DOUBLE_EQ(factor("logit_bias"), 1);
 }
 
+TEST(LayerDecay, CountsTheFourLayersOfResidualNetworks) {
+  const LayerDecay factor(0.5, 4, 3);
+  EXPECT_DOUBLE_EQ(factor("visual.attnpool.positional_embedding"), 1);
+  EXPECT_DOUBLE_EQ(factor("visual.layer4.1.conv2.weight"), 0.5);
+  EXPECT_DOUBLE_EQ(factor("visual.layer1.0.downsample.1.bias"), 1.0 / 16);
+  EXPECT_DOUBLE_EQ(factor("visual.conv3.weight"), 1.0 / 32);
+  EXPECT_DOUBLE_EQ(factor("visual.bn2.weight"), 1.0 / 32);
+}
+
 TEST(LayerDecay, RefusesFactorsOutOfRange) {
   EXPECT_THROW(LayerDecay(0, 2, 2), std::invalid_argument);
   EXPECT_THROW(LayerDecay(1.01, 2, 2), std::invalid_argument);

@@ -37,6 +37,29 @@ TEST(WeightAverage, FollowsTheFormulaWithAGrowingDecay) {
   EXPECT_EQ(tensors, 3);  // without the frozen one
 }
 
+/// A weight, and running statistics that no optimiser steps.
+struct ModelWithBuffer {
+  Parameter<double> weight{Shape{2}}, running_mean{Shape{2}};
+  template <class F>
+  void visit_parameters(F&& f) {
+    f(std::string_view("weight"), weight);
+  }
+  template <class F>
+  void visit_buffers(F&& f) {
+    f(std::string_view("running_mean"), running_mean);
+  }
+};
+
+TEST(WeightAverage, RunningStatisticsBelongToTheWeights) {
+  ModelWithBuffer model;
+  model.running_mean.trainable = false;
+  WeightAverage<double> average(model, 0.5);
+  model.running_mean.value.data()[1] = 10;
+  average.update(0);  // decay 1 / 10
+  average.swap();
+  EXPECT_DOUBLE_EQ(model.running_mean.value.data()[1], 9);
+}
+
 TEST(WeightAverage, RefusesDecaysOutOfRange) {
   ToyModel<float> model;
   EXPECT_THROW(WeightAverage<float>(model, 1), std::invalid_argument);

@@ -29,6 +29,18 @@ TEST(Describe, Clip) {
             "151,277,313 (image tower 87,849,216, text tower 63,428,096), 605.1 MB in memory");  // open_clip's counts
 }
 
+TEST(Describe, ResidualNetworks) {
+  const ClipConfig config = preset("RN50x4");
+  EXPECT_EQ(line(config, "family"), "CLIP ResNet");
+  EXPECT_EQ(line(config, "image tower"),
+            "ResNet 4-6-10-6 x 80, relu, batch norm with eps 1e-05, images 288 x 288, attention pooling over 82 "
+            "tokens, 40 heads of 64");
+  EXPECT_EQ(pretrained::describe_in_short(config),
+            "CLIP ResNet, image tower ResNet 4-6-10-6 x 80, text tower 12 x 640, 640 features, activation quick_gelu");
+  EXPECT_EQ(pretrained::describe_in_short(preset("ViT-B-32")),
+            "CLIP, image tower 12 x 768, text tower 12 x 512, 512 features, activation quick_gelu");
+}
+
 TEST(Describe, SiglipAndOpenClipsVariants) {
   const ClipConfig siglip = as_siglip(preset("ViT-B-16"));
   EXPECT_EQ(line(siglip, "family"), "SigLIP");

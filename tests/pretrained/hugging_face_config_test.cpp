@@ -128,6 +128,7 @@ TEST(HuggingFaceConfig, NamesWhatTheLayoutCannotHold) {
   };
   EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.image_width = 64; }).find("square"), std::string::npos);
   EXPECT_NE(obstacle([](ClipConfig& c) { c.text.ls_init_value = 1; }).find("LayerScale"), std::string::npos);
+  EXPECT_NE(obstacle([](ClipConfig& c) { c.vision = preset("RN50").vision; }).find("residual"), std::string::npos);
   EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.pool = VisionPool::average; }).find("pooled"), std::string::npos);
   EXPECT_NE(obstacle([](ClipConfig& c) { c.vision.ln_pre = false; }).find("structure"), std::string::npos);
   EXPECT_NE(obstacle([](ClipConfig& c) { c.text.causal = false; }).find("causal"), std::string::npos);

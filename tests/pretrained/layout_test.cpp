@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "couplet/models/presets.hpp"
 #include "couplet/pretrained/pretrained.hpp"
 #include "pretrained/written_checkpoint.hpp"
+#include "support/batch_norm_buffers.hpp"
 #include "support/expect_near.hpp"
+#include "support/shared_directory.hpp"
 #include "support/small_bundle.hpp"
 
 namespace {
@@ -85,6 +88,47 @@ TEST(Layout, OpenAiArchivesNeedNoConfiguration) {
   bundle.transform = loaded.transform;
   const auto images = test::random_images(2);
   EXPECT_TRUE(test::same_bits(again.encode_image(images), loaded.encode_image(images)));
+}
+
+/// An archive of a residual network: the same names, batch norm's buffers among them.
+TEST(Layout, OpenAiArchivesMayHoldResidualNetworks) {
+  Pretrained<float> bundle = test::small_bundle();
+  ClipConfig config = preset("tiny-RN-64");
+  config.vision.heads = 4;  // of 64
+  config.text.width = config.embed_dim = 64;
+  config.text.heads = 1;
+  config.text.mlp_width = 256;
+  config.text.pool = TextPool::argmax;
+  bundle.model = Clip<float>(config);
+  initialize(bundle.model, 3);
+  test::randomize_buffers<float>(bundle.model, 4);
+  bundle.model.prepare();
+  bundle.tokenizer.reset();
+  const test::TemporaryDirectory folder, saved;
+  save_openai(bundle, folder.path(), true);
+  Pretrained<float> loaded = load_pretrained(folder.path());
+  EXPECT_EQ(loaded.layout, Layout::openai);
+  EXPECT_EQ(loaded.describe_lines()[1].second, "CLIP ResNet");
+  const auto& bn = loaded.model.visual.resnet().layers[3][0].downsample.bn;
+  const auto& original = bundle.model.visual.resnet().layers[3][0].downsample.bn;
+  EXPECT_TRUE(test::same_bits(bn.running_var.value, original.running_var.value));  // float32 in a float16 file
+  EXPECT_EQ(*bn.num_batches_tracked.value.data(), 7);
+  const auto images = test::random_images(2);
+  const Tensor<float, 2> features = loaded.encode_image(images);
+  EXPECT_GT(test::largest_magnitude(features), 0);
+  save_pretrained(loaded, saved.path());  // as open_clip's
+  EXPECT_TRUE(test::same_bits(load_pretrained(saved.path()).encode_image(images), features));
+  EXPECT_THROW(save_pretrained(loaded, saved.path(), Layout::hugging_face), std::invalid_argument);
+}
+
+/// Positions of another size of images, as for vision transformers.
+TEST(Layout, ResidualNetworksReadImagesOfAnotherSize) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string directory = test::shared_directory() + "/golden/models/openclip-rn";
+  const Pretrained<float> larger = load_pretrained(directory, {.image_size = image::Size{96, 96}});
+  EXPECT_EQ(larger.model.config().vision.tokens(), 10);
+  EXPECT_GT(test::largest_magnitude(larger.encode_image(test::random_images(1))), 0);
+  EXPECT_THROW((void)load_pretrained(directory, {.image_size = image::Size{100, 100}}), std::invalid_argument);
 }
 
 TEST(Layout, NamesThatOpenClipSharesAreNotTakenForOpenAis) {

@@ -80,7 +80,9 @@ TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
     EXPECT_NE(message.find("model_cfg." + key), std::string::npos) << message;
     EXPECT_NE(message.find(value), std::string::npos) << message;
   };
-  refused(config(R"("layers": [3, 4, 6, 3])"), "vision_cfg.layers", "ModifiedResNet");
+  refused(config(R"("layers": [3, 4, 6])"), "vision_cfg.layers", "4 layers");
+  refused(config(R"("layers": [3, 4, 6, 0])"), "vision_cfg.layers[3]", "0");
+  refused(config(R"("layers": [3, 4, 6, 3], "ls_init_value": 0.1)"), "vision_cfg.ls_init_value", "0.1");
   refused(config(R"("attentional_pool": true)"), "vision_cfg.attentional_pool", "true");
   refused(config(R"("qk_norm": true)"), "vision_cfg.qk_norm", "true");
   refused(config(R"("pos_embed_type": "sin_cos_2d")"), "vision_cfg.pos_embed_type", "sin_cos_2d");
@@ -96,6 +98,21 @@ TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
           "QuickGELU");
   EXPECT_NE(message_of("{}").find("model_cfg"), std::string::npos);
   EXPECT_EQ(message_of(config(R"("qk_norm": false, "attentional_pool": false, "patch_dropout": 0.5)")), "");
+}
+
+TEST(OpenClipConfig, AListOfLayersIsAResidualNetwork) {
+  const ClipConfig c = parse(config(R"("image_size": 288, "layers": [4, 6, 10, 6], "width": 80, "patch_size": null)",
+                                    "", R"("quick_gelu": true, )"))
+                           .config;
+  EXPECT_TRUE(c.vision.is_resnet());
+  EXPECT_EQ(*c.vision.resnet_layers, (std::array<Index, 4>{4, 6, 10, 6}));
+  EXPECT_EQ(c.vision.width, 80);
+  EXPECT_EQ(c.vision.heads, 40);
+  EXPECT_EQ(c.vision.tokens(), 82);
+  EXPECT_EQ(c.text.activation, Activation::quick_gelu);
+  EXPECT_NE(message_of(config(R"("layers": [1, 1, 1, 1], "image_size": 100)")).find("multiples of 32"),
+            std::string::npos);
+  EXPECT_NE(message_of(config(R"("layers": [1, 1, 1, 1], "width": 131072)")).find("width"), std::string::npos);
 }
 
 TEST(OpenClipConfig, RefusesNonsenseInNumbers) {

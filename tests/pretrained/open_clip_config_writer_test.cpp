@@ -41,7 +41,7 @@ ClipConfig unusual_config() {
 }
 
 TEST(OpenClipConfigWriter, WritesWhatIsRead) {
-  for (const ClipConfig& config : {preset("ViT-B-32"), preset("ViT-L-14-336"), unusual_config()}) {
+  for (const ClipConfig& config : {preset("ViT-B-32"), preset("ViT-L-14-336"), preset("RN50x4"), unusual_config()}) {
     const ClipConfig read = again(config);
     EXPECT_EQ(read.embed_dim, config.embed_dim);
     EXPECT_EQ(read.init_logit_scale, config.init_logit_scale);
@@ -49,6 +49,8 @@ TEST(OpenClipConfigWriter, WritesWhatIsRead) {
     EXPECT_EQ(read.vision.image_height, config.vision.image_height);
     EXPECT_EQ(read.vision.image_width, config.vision.image_width);
     EXPECT_EQ(read.vision.mlp_width, config.vision.mlp_width);
+    EXPECT_EQ(read.vision.resnet_layers, config.vision.resnet_layers);
+    EXPECT_EQ(read.vision.width, config.vision.width);
     EXPECT_EQ(read.vision.heads, config.vision.heads);
     EXPECT_EQ(read.vision.ln_pre, config.vision.ln_pre);
     EXPECT_EQ(read.vision.pool, config.vision.pool);
@@ -90,6 +92,13 @@ TEST(OpenClipConfigWriter, NamesWhatTheLayoutCannotHold) {
   ClipConfig mixed = preset("tiny-32");
   mixed.text.activation = Activation::gelu;
   EXPECT_NE(pretrained::open_clip_obstacle(mixed).find("quick_gelu"), std::string::npos);
+  ClipConfig resnet = preset("RN50");
+  EXPECT_EQ(pretrained::open_clip_obstacle(resnet), "");
+  resnet.vision.image_width = 256;
+  EXPECT_NE(pretrained::open_clip_obstacle(resnet).find("square"), std::string::npos);
+  resnet = preset("RN50");
+  resnet.vision.eps = 1e-3;
+  EXPECT_NE(pretrained::open_clip_obstacle(resnet).find("batch norm"), std::string::npos);
   image::TransformConfig crop = image::clip_transform_config(224);
   EXPECT_EQ(pretrained::open_clip_obstacle(crop), "");
   crop.size = {256, 256};

@@ -31,6 +31,27 @@ ClipConfig read(const test::NamedShapes& shapes) {
   return pretrained::openai_config(test::zeros(folder, shapes));
 }
 
+/// The tensors that tell the sizes of a residual network: 1, 2, 1 and 1 blocks, 3 x 3 positions.
+test::NamedShapes residual(std::int64_t width) {
+  test::NamedShapes shapes = with("visual.conv1.weight", {32, 3, 3, 3});
+  for (const char* name : {"1.0", "2.0", "2.1", "3.0", "4.0"}) {
+    shapes.emplace_back("visual.layer" + std::string(name) + ".conv1.weight",
+                        std::vector<std::int64_t>{width, 0, 1, 1});
+  }
+  shapes.emplace_back("visual.attnpool.positional_embedding", std::vector<std::int64_t>{10, 0});
+  return shapes;
+}
+
+TEST(OpenAiConfig, ResidualNetworksAreKnownByTheirLayers) {
+  const ClipConfig c = read(residual(64));
+  ASSERT_TRUE(c.vision.is_resnet());
+  EXPECT_EQ(*c.vision.resnet_layers, (std::array<Index, 4>{1, 2, 1, 1}));
+  EXPECT_EQ(c.vision.width, 64);
+  EXPECT_EQ(c.vision.heads, 32);
+  EXPECT_EQ(c.vision.image_height, 96);
+  EXPECT_EQ(c.text.activation, Activation::quick_gelu);
+}
+
 TEST(OpenAiConfig, SizesAreThoseOfTheTensors) {
   const ClipConfig c = read(tensors);
   EXPECT_EQ(c.vision.width, 128);
@@ -51,9 +72,8 @@ TEST(OpenAiConfig, RefusesWhatNoModelOfOpenAiHas) {
   EXPECT_THROW((void)read(with("visual.conv1.weight", {100, 3, 8, 8})), file_error);
   EXPECT_THROW((void)read(with("visual.positional_embedding", {0, 128})), file_error);
   EXPECT_THROW((void)read(with("ln_final.weight", {64, 1})), file_error);
-  test::NamedShapes residual = tensors;
-  residual.emplace_back("visual.layer1.0.conv1.weight", std::vector<std::int64_t>{1});
-  EXPECT_THROW((void)read(residual), file_error);
+  EXPECT_THROW((void)read(residual(1 << 17)), file_error);  // the attention pool would be 4 million wide
+  EXPECT_THROW((void)read(residual(63)), file_error);
 }
 
 TEST(OpenAiConfig, TellsArchivesOfOpenAiByTheirNumbers) {

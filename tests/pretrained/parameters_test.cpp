@@ -28,7 +28,8 @@ TEST(Parameters, HalfPrecisionFilesLoadAsTheRoundedValues) {
                                  pretrained::parameter_records(model, dtype, names), {});
     Clip<float> loaded(small_config());
     pretrained::load_parameters(loaded, checkpoint::open_checkpoint(folder.path()), names, "config.json");
-    const double error = test::relative_error(loaded.visual.proj.weight.value, model.visual.proj.weight.value);
+    const double error = test::relative_error(loaded.visual.transformer().proj.weight.value,
+                                              model.visual.transformer().proj.weight.value);
     EXPECT_GT(error, 0);
     EXPECT_LE(error, dtype == checkpoint::DType::bf16 ? 0x1p-8 : 0x1p-11);
   }

@@ -35,6 +35,7 @@ constexpr const char* golden_names[] = {"hf-clip-quickgelu",
                                         "openclip-vit-gelu",
                                         "openclip-vit-layerscale",
                                         "openclip-vit-nocausal",
+                                        "openclip-rn",
                                         "openclip-siglip"};
 
 class GoldenModel : public testing::TestWithParam<const char*> {
@@ -91,6 +92,31 @@ class GoldenModel : public testing::TestWithParam<const char*> {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const std::string name = tower + (i == 0 ? "embeddings" : "block." + std::to_string(i - 1));
       expect_rows(golden.matrix(name), blocks[i].x.view().slice(0, rows), name);
+    }
+  }
+
+  /// The stem's and the layers' outputs of sample 0, (C, h, w). Frozen batch norm is inference's, with activations
+  /// kept.
+  static void expect_resnet_activations(ImageTower<float> visual, const Tensor<float, 4>& pixels,
+                                        const test::GoldenTensors<float>& golden) {
+    ModifiedResNet<float>& tower = visual.resnet();
+    tower.freeze_batch_norm();
+    ModifiedResNet<float>::Saved saved;
+    Tensor<float, 2> features({pixels.extent(0), tower.embed_dim()});
+    Workspace workspace;
+    tower.forward(pixels, features, workspace, &saved);
+    const auto expect = [&](const std::string& name, TensorView<const float, 2> rows) {
+      const auto expected = golden.read<float, 3>(name);
+      Tensor<float, 3> actual(expected.extents());
+      const Index count = expected.extent(1) * expected.extent(2);
+      for (Index i = 0; i < actual.size(); ++i) actual.data()[i] = rows(i % count, i / count);
+      EXPECT_TRUE(test::near_relative_to_max(actual, expected, 1e-5)) << name;
+    };
+    expect("vision.embeddings", saved.embedded);
+    std::size_t last = 0;
+    for (std::size_t layer = 0; layer < tower.layers.size(); ++layer) {
+      last += tower.layers[layer].size();
+      expect("vision.block." + std::to_string(layer), saved.blocks[last - 1].y);
     }
   }
 
@@ -216,8 +242,9 @@ TEST_P(GoldenModel, ActivationsOfEveryBlock) {
   const auto ids = golden.read<std::int64_t, 2>("input_ids");
   Workspace workspace;
   Tensor<float, 2> features({pixels.extent(0), bundle.embed_dim()});
+  if (bundle.model.visual.is_resnet()) return expect_resnet_activations(bundle.model.visual, pixels, golden);
   VisionTransformer<float>::Saved vision;
-  bundle.model.visual.forward(pixels, features, workspace, &vision);
+  bundle.model.visual.transformer().forward(pixels, features, workspace, &vision);
   const bool one_row = bundle.model.config().vision.pool == VisionPool::class_token;
   expect_activations(golden, "vision.", vision.transformer.resblocks, bundle.model.config().vision.tokens());
   if (!one_row && !bundle.model.config().vision.ln_after_pool) {

@@ -62,6 +62,54 @@ class GoldenGradients : public testing::TestWithParam<const char*> {
   std::string directory_;
 };
 
+/// Residual networks: with batch statistics ("train."), and in evaluation mode, which is frozen batch norm whose gains
+/// and biases are trained all the same.
+class GoldenResNet : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  }
+
+  /// The largest error of a gradient, or of a running statistic, relative to the tensor's largest component.
+  template <class T>
+  void run(bool training, double tolerance) {
+    const std::string directory = test::shared_directory() + "/golden/models/openclip-rn";
+    Clip<T> model = load_pretrained<T>(directory).model;
+    const checkpoint::NameMap names = pretrained::open_model(directory).names;
+    const test::GoldenTensors<T> golden(directory + "/golden.safetensors");
+    model.visual.resnet().visit_batch_norms([&](nn::BatchNorm<T>& bn) { bn.frozen = !training; });
+    ContrastiveStep<T> step(LossKind::clip);
+    nn::zero_grad(model);
+    const T loss = step.forward_backward(model, golden.template read<T, 4>("pixel_values"),
+                                         golden.template read<std::int64_t, 2>("input_ids"));
+    const std::string prefix = training ? "train." : "";
+    EXPECT_NEAR(loss, golden.number(prefix + "loss"), 1e-5);
+    EXPECT_TRUE(test::near_relative_to_max(step.image_embeds(), golden.matrix(prefix + "image_embeds"), 1e-5));
+    int compared = 0;
+    model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+      const std::string file_name = names.tensors_of(name).front().name;
+      if (!golden.has(prefix + "grad." + file_name)) return;
+      const double error = gradient_error(parameter.grad, golden.parameter(prefix + "grad.", name, names));
+      EXPECT_LE(error, tolerance) << name;
+      largest_ = std::max(largest_, error);
+      ++compared;
+    });
+    EXPECT_GE(compared, 57);
+    model.visit_buffers([&](std::string_view name, Parameter<T>& buffer) {
+      const std::string after = "train.after." + std::string(name);
+      if (!training || name.ends_with("num_batches_tracked")) return;
+      EXPECT_LE(gradient_error(buffer.value, golden.flat(after)), 1e-5) << name;
+    });
+    RecordProperty("largest_error", std::to_string(largest_));
+  }
+  double largest_ = 0;
+};
+
+TEST_F(GoldenResNet, TrainsWithBatchStatisticsInFloat) { run<float>(true, 2e-4); }
+TEST_F(GoldenResNet, TrainsWithBatchStatisticsInDouble) { run<double>(true, 2e-4); }
+TEST_F(GoldenResNet, TrainsWithFrozenStatisticsInFloat) { run<float>(false, 2e-4); }
+TEST_F(GoldenResNet, TrainsWithFrozenStatisticsInDouble) { run<double>(false, 2e-4); }
+
 TEST_P(GoldenGradients, InFloat) { expect_gradients<float>("golden.safetensors", 1e-4, 1e-5); }
 
 TEST_P(GoldenGradients, InDouble) {
@@ -200,7 +248,7 @@ TEST(ContrastiveStep, AFrozenTowerGetsNoGradientAndChangesNoOther) {
   nn::zero_grad(frozen);
   ContrastiveStep<double> locked(LossKind::clip);
   EXPECT_EQ(locked.forward_backward(frozen, pixels, ids), loss);
-  EXPECT_FALSE(frozen.visual.proj.weight.has_grad());
+  EXPECT_FALSE(frozen.visual.transformer().proj.weight.has_grad());
   EXPECT_TRUE(test::same_bits(frozen.text.text_projection.weight.grad, model.text.text_projection.weight.grad));
 }
 

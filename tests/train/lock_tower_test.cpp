@@ -56,6 +56,18 @@ TEST(LockImageTower, UnlocksOpenClipsGroupsFromTheEnd) {
   EXPECT_THROW(train::lock_image_tower(tower, -1), std::invalid_argument);
 }
 
+TEST(LockImageTower, ResidualNetworksAreLockedWholly) {
+  const ClipConfig config = preset("tiny-RN-64");
+  ImageTower<float> tower(config.vision, config.embed_dim);
+  EXPECT_THROW(train::lock_image_tower(tower, 1), std::invalid_argument);
+  EXPECT_TRUE(nn::any_trainable(tower));
+  train::lock_image_tower(tower, 0);
+  EXPECT_FALSE(nn::any_trainable(tower));
+  ImageTower<float> transformer(small_config().vision, small_config().embed_dim);
+  train::lock_image_tower(transformer, 1);
+  EXPECT_EQ(learning(transformer.transformer()), std::set<std::string>{"proj"});
+}
+
 TEST(LockImageTower, TheLastGroupOfSiglipIsItsAttentionPool) {
   ClipConfig config = small_config(true);
   VisionTransformer<float> tower(config.vision, config.embed_dim);

@@ -92,7 +92,7 @@ TEST(TrainingRun, ResumesWithTheSameBitsUnderGradientCaching) {
 TEST(TrainingRun, TenSkippedStepsInARowEndItAndNameTheSamples) {
   const test::TemporaryDirectory folder;
   Pretrained<float> bundle = test::small_bundle();
-  bundle.model.visual.proj.weight.value.data()[5] = std::numeric_limits<float>::quiet_NaN();
+  bundle.model.visual.transformer().proj.weight.value.data()[5] = std::numeric_limits<float>::quiet_NaN();
   bundle.model.prepare();
   train::RunObserver silent;
   try {

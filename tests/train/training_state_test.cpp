@@ -51,7 +51,8 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
   EXPECT_EQ(train::load_training_state(path, train::state_tensors<float>(other, other_optimizer),
                                        R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})"),
             progress);
-  EXPECT_EQ(other.visual.proj.weight.value.data()[7], model.visual.proj.weight.value.data()[7]);
+  EXPECT_EQ(other.visual.transformer().proj.weight.value.data()[7],
+            model.visual.transformer().proj.weight.value.data()[7]);
 
   const std::string message =
       message_of_loading(path, other, R"({"batch":8,"lr":0.002,"crop":[1,0.25],"loss":"clip"})");

@@ -2,8 +2,8 @@
 /// A CLIP or SigLIP model: an image tower, a text tower, a temperature and, for SigLIP, a bias.
 /// Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021;
 /// Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023.
+#include "couplet/models/image_tower.hpp"
 #include "couplet/models/text_transformer.hpp"
-#include "couplet/models/vision_transformer.hpp"
 
 namespace couplet::inline COUPLET_ABI {
 
@@ -15,7 +15,7 @@ class Clip {
   explicit Clip(const ClipConfig& config) {
     validate(config);
     config_ = config;
-    visual = VisionTransformer<T>(config.vision, config.embed_dim);
+    visual = ImageTower<T>(config.vision, config.embed_dim);
     text = TextTransformer<T>(config.text, config.embed_dim);
     // SigLIP's files hold both as vectors of one element, CLIP's hold a scalar.
     const Shape scalar = config.family == ClipConfig::Family::siglip ? Shape{1} : Shape{};
@@ -71,8 +71,13 @@ class Clip {
     f("logit_scale", logit_scale);
     if (has_logit_bias()) f("logit_bias", logit_bias);
   }
+  /// The running statistics of batch norm, where there is one.
+  template <class F>
+  void visit_buffers(F&& f) {
+    nn::visit_child_buffers("visual.", visual, f);
+  }
 
-  VisionTransformer<T> visual;
+  ImageTower<T> visual;
   TextTransformer<T> text;
   Parameter<T> logit_scale;
   Parameter<T> logit_bias;

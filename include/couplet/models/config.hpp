@@ -1,6 +1,7 @@
 #pragma once
 /// What a CLIP or SigLIP model is made of. One set of structures describes both families; a configuration file of any
 /// layout is translated into it (pretrained/), and nothing is ever guessed from a model's name.
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -25,6 +26,9 @@ enum class TextPool {
   last     ///< the last position of the padded text (SigLIP)
 };
 
+/// An image tower is a ViT, or a residual network where `resnet_layers` is given. The latter reads image size, width
+/// (channels after the stem; the attention pool has 32 times as many), heads (of the attention pool) and eps (of batch
+/// norm); the other members keep the values that as_resnet() gives them.
 struct VisionConfig {
   Index image_height = 224;
   Index image_width = 224;
@@ -44,6 +48,11 @@ struct VisionConfig {
   std::optional<double> ls_init_value = {};  ///< LayerScale and its initial factors; no value: the blocks have none
   Index max_patches = 0;   ///< NaFlex: images of any shape with at most so many patches; 0: all have one size
   bool projection = true;  ///< a bias-free projection to embed_dim
+  std::optional<std::array<Index, 4>> resnet_layers = {};  ///< ModifiedResNet: how many blocks its four layers have
+
+  [[nodiscard]] bool is_resnet() const { return resnet_layers.has_value(); }
+  /// Channels of the last layer of a residual network.
+  [[nodiscard]] Index resnet_features() const { return 32 * width; }
 
   /// Whether images may have different sizes. image_height and image_width are then those of the position table's grid.
   [[nodiscard]] bool flexible() const { return max_patches > 0; }
@@ -84,9 +93,24 @@ struct ClipConfig {
   std::optional<double> init_logit_bias;         ///< no value: the model has no logit_bias
 };
 
+/// The image tower that is a CLIP ResNet: the image shrinks by 32, so that a position of the attention pool stands for
+/// what a patch of 32 pixels is in a ViT; the mean takes the place of the class token.
+inline VisionConfig as_resnet(VisionConfig v, const std::array<Index, 4>& layers) {
+  v.resnet_layers = layers;
+  v.layers = 4;
+  v.patch_size = 32;
+  v.mlp_width = 0;
+  v.activation = Activation::relu;
+  v.class_token = true;
+  v.patch_bias = v.ln_pre = v.projection = false;
+  v.pool = VisionPool::attention_pool;
+  return v;
+}
+
 /// The structure of SigLIP around the sizes of a configuration: no class token, attention pool, bidirectional text read
 /// at its last position, tanh-GELU, eps 1e-6, logit_scale ln 10 and logit_bias -10.
 inline ClipConfig as_siglip(ClipConfig config) {
+  if (config.vision.is_resnet()) fail("config", "SigLIP's image tower is a vision transformer, not a residual network");
   config.family = ClipConfig::Family::siglip;
   config.embed_dim = config.vision.width;
   config.vision.class_token = false;
@@ -110,25 +134,43 @@ inline void require_positive(Index value, const char* name) {
   if (value <= 0) fail("config", std::string(name) + " must be positive, not " + std::to_string(value));
 }
 
-}  // namespace detail
-
-/// Throws std::invalid_argument when no model can be built from `config`.
-inline void validate(const ClipConfig& config) {
-  using detail::require_positive;
-  const VisionConfig& v = config.vision;
-  const TextConfig& t = config.text;
-  require_positive(config.embed_dim, "embed_dim");
-  require_positive(v.patch_size, "vision patch_size");
-  require_positive(v.width, "vision width");
-  require_positive(v.heads, "vision heads");
-  require_positive(v.mlp_width, "vision mlp_width");
-  require_positive(v.channels, "vision channels");
+inline void validate_text(const TextConfig& t) {
   require_positive(t.width, "text width");
   require_positive(t.heads, "text heads");
   require_positive(t.mlp_width, "text mlp_width");
   require_positive(t.vocab_size, "vocab_size");
   require_positive(t.context_length, "context_length");
-  if (v.layers < 0 || t.layers < 0) fail("config", "the number of layers is negative");
+  if (t.layers < 0) fail("config", "the number of layers is negative");
+  if (t.width % t.heads != 0) {
+    fail("config",
+         "text width " + std::to_string(t.width) + " does not divide into " + std::to_string(t.heads) + " heads");
+  }
+}
+
+inline void validate_resnet(const VisionConfig& v) {
+  require_positive(v.width, "vision width");
+  require_positive(v.heads, "vision heads");
+  require_positive(v.channels, "vision channels");
+  for (const Index blocks : *v.resnet_layers) require_positive(blocks, "the number of blocks of a layer");
+  if (v.width % 2 != 0) fail("config", "vision width " + std::to_string(v.width) + " is odd");
+  if (v.resnet_features() % v.heads != 0) {
+    fail("config", "the attention pool's width " + std::to_string(v.resnet_features()) + " does not divide into " +
+                       std::to_string(v.heads) + " heads");
+  }
+  if (v.patch_size != 32 || v.image_height < 32 || v.image_width < 32 || v.image_height % 32 != 0 ||
+      v.image_width % 32 != 0) {
+    fail("config", "images of a residual network have sides that are multiples of 32, not " +
+                       std::to_string(v.image_height) + " x " + std::to_string(v.image_width));
+  }
+}
+
+inline void validate_vit(const VisionConfig& v, Index embed_dim) {
+  require_positive(v.patch_size, "vision patch_size");
+  require_positive(v.width, "vision width");
+  require_positive(v.heads, "vision heads");
+  require_positive(v.mlp_width, "vision mlp_width");
+  require_positive(v.channels, "vision channels");
+  if (v.layers < 0) fail("config", "the number of layers is negative");
   if (v.grid_height() < 1 || v.grid_width() < 1) {
     fail("config", "patch_size " + std::to_string(v.patch_size) + " is larger than the image, " +
                        std::to_string(v.image_height) + " x " + std::to_string(v.image_width));
@@ -137,14 +179,10 @@ inline void validate(const ClipConfig& config) {
     fail("config",
          "vision width " + std::to_string(v.width) + " does not divide into " + std::to_string(v.heads) + " heads");
   }
-  if (t.width % t.heads != 0) {
-    fail("config",
-         "text width " + std::to_string(t.width) + " does not divide into " + std::to_string(t.heads) + " heads");
-  }
   if (v.pool == VisionPool::class_token && !v.class_token) fail("config", "class_token pooling without a class token");
   if (v.ln_after_pool && v.pool != VisionPool::average) fail("config", "ln_after_pool belongs to average pooling");
-  if (!v.projection && v.width != config.embed_dim) {
-    fail("config", "without a projection embed_dim " + std::to_string(config.embed_dim) + " must be the vision width " +
+  if (!v.projection && v.width != embed_dim) {
+    fail("config", "without a projection embed_dim " + std::to_string(embed_dim) + " must be the vision width " +
                        std::to_string(v.width));
   }
   if (v.max_patches < 0) fail("config", "max_patches is negative");
@@ -154,6 +192,16 @@ inline void validate(const ClipConfig& config) {
   if (v.pool == VisionPool::attention_pool && v.projection) {
     fail("config", "an attention-pool head is not followed by a projection");
   }
+}
+
+}  // namespace detail
+
+/// Throws std::invalid_argument when no model can be built from `config`.
+inline void validate(const ClipConfig& config) {
+  detail::require_positive(config.embed_dim, "embed_dim");
+  config.vision.is_resnet() ? detail::validate_resnet(config.vision)
+                            : detail::validate_vit(config.vision, config.embed_dim);
+  detail::validate_text(config.text);
 }
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -1,6 +1,6 @@
 #pragma once
 /// Initial values of a model that is trained from scratch: OpenAI's for CLIP (model.py, initialize_parameters, with the
-/// image blocks at PyTorch's defaults), big_vision's for SigLIP.
+/// image blocks at PyTorch's defaults), open_clip's for its ResNets, big_vision's for SigLIP.
 #include "couplet/models/clip.hpp"
 #include "couplet/nn/init.hpp"
 
@@ -24,6 +24,7 @@ class Initializer {
     }
     const bool norm = contains(name, "ln_") || contains(name, ".ln.");
     if (norm) return nn::init::constant(parameter, ends_with(name, "weight") ? 1.0 : 0.0);
+    if (config_.vision.is_resnet() && name.starts_with("visual.")) return resnet(name, parameter, random);
     if (config_.family == ClipConfig::Family::siglip) return siglip(name, parameter, random);
     if (name.starts_with("visual.")) return clip_vision(name, parameter, random);
     clip_text(name, parameter, random);
@@ -46,6 +47,20 @@ class Initializer {
     if (contains(name, "attn.") && ends_with(name, "bias")) return nn::init::constant(parameter, 0.0);
     if (ends_with(name, "in_proj_weight")) return nn::init::xavier_uniform(parameter, v.width, 3 * v.width, random);
     torch_default(name, parameter, v.width, v.mlp_width, random);
+  }
+
+  /// Attention pool: positions and weights N(0, 1 / sqrt(C)). The last batch norm of each block begins with 0, so that
+  /// the block does nothing. Everything else: PyTorch's defaults.
+  void resnet(std::string_view name, Parameter<T>& parameter, Random random) const {
+    const auto features = static_cast<double>(config_.vision.resnet_features());
+    if (contains(name, "attnpool.")) {
+      if (ends_with(name, "bias")) return nn::init::torch_default(parameter, config_.vision.resnet_features(), random);
+      return nn::init::normal(parameter, 1.0 / std::sqrt(features), random);
+    }
+    const bool batch_norm = contains(name, "bn") || contains(name, "downsample.1.");
+    if (!batch_norm) return nn::init::torch_default(parameter, fan_in(parameter), random);
+    const bool last = contains(name, "layer") && contains(name, "bn3.");
+    nn::init::constant(parameter, ends_with(name, "weight") && !last ? 1.0 : 0.0);
   }
 
   void clip_text(std::string_view name, Parameter<T>& parameter, Random random) const {

@@ -8,8 +8,9 @@
 
 namespace couplet::inline COUPLET_ABI {
 
-/// model = (1 - alpha) model + alpha other, for every parameter, logit_scale included; then prepares `model`.
-/// std::invalid_argument: alpha outside [0, 1], or models of different structure, naming the parameter.
+/// model = (1 - alpha) model + alpha other, for every parameter, logit_scale included, and for running statistics; then
+/// prepares `model`. std::invalid_argument: alpha outside [0, 1], or models of different structure, naming the
+/// parameter.
 template <class T>
 void interpolate_weights(Clip<T>& model, Clip<T>& other, double alpha) {
   if (!(alpha >= 0.0 && alpha <= 1.0)) fail("interpolate_weights", "alpha is not in [0, 1]");
@@ -19,7 +20,7 @@ void interpolate_weights(Clip<T>& model, Clip<T>& other, double alpha) {
   };
   const auto list = [](Clip<T>& of) {
     std::vector<Named> all;
-    of.visit_parameters([&](std::string_view name, Parameter<T>& p) { all.push_back({std::string(name), &p}); });
+    nn::visit_state(of, [&](std::string_view name, Parameter<T>& p) { all.push_back({std::string(name), &p}); });
     return all;
   };
   const std::vector<Named> to = list(model), from = list(other);

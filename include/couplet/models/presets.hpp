@@ -1,6 +1,7 @@
 #pragma once
 /// Sizes of well-known models, by open_clip's names, for training from scratch.
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,35 +32,79 @@ inline constexpr std::array presets{
     Preset{"ViT-L-14-336", 336, 14, 1024, 24, 768, 12, 77, 49408, 768},
 };
 
+/// CLIP's ResNets; the text tower has 12 layers and heads of 64, except in the "tiny" one, made for tests.
+struct ResNetPreset {
+  std::string_view name;
+  Index image_size;
+  std::array<Index, 4> layers;
+  Index width, text_width, text_layers, context_length, vocab_size, embed_dim;
+};
+
+inline constexpr std::array resnet_presets{
+    ResNetPreset{"tiny-RN-64", 64, {1, 1, 1, 1}, 8, 64, 2, 24, 1024, 64},
+    ResNetPreset{"RN50", 224, {3, 4, 6, 3}, 64, 512, 12, 77, 49408, 1024},
+    ResNetPreset{"RN101", 224, {3, 4, 23, 3}, 64, 512, 12, 77, 49408, 512},
+    ResNetPreset{"RN50x4", 288, {4, 6, 10, 6}, 80, 640, 12, 77, 49408, 640},
+    ResNetPreset{"RN50x16", 384, {6, 8, 18, 8}, 96, 768, 12, 77, 49408, 768},
+    ResNetPreset{"RN50x64", 448, {3, 15, 36, 10}, 128, 1024, 12, 77, 49408, 1024},
+};
+
+/// What both kinds of presets say about their texts.
+template <class P>
+TextConfig preset_text(const P& p, Index head_width) {
+  TextConfig text;
+  text.width = p.text_width;
+  text.layers = p.text_layers;
+  text.heads = p.text_width / head_width;
+  text.mlp_width = 4 * p.text_width;
+  text.context_length = p.context_length;
+  text.vocab_size = p.vocab_size;
+  text.eot_token_id = text.pad_token_id = p.vocab_size - 1;
+  text.bos_token_id = p.vocab_size - 2;
+  return text;
+}
+
+inline ClipConfig preset_config(const Preset& p) {
+  const Index head_width = p.vision_width < 384 ? 32 : 64;
+  ClipConfig config;
+  config.embed_dim = p.embed_dim;
+  config.vision.image_height = config.vision.image_width = p.image_size;
+  config.vision.patch_size = p.patch_size;
+  config.vision.width = p.vision_width;
+  config.vision.layers = p.vision_layers;
+  config.vision.heads = p.vision_width / head_width;
+  config.vision.mlp_width = 4 * p.vision_width;
+  config.text = preset_text(p, head_width);
+  return config;
+}
+
+inline ClipConfig preset_config(const ResNetPreset& p) {
+  const Index head_width = p.text_width < 384 ? 32 : 64;
+  ClipConfig config;
+  config.embed_dim = p.embed_dim;
+  config.vision.image_height = config.vision.image_width = p.image_size;
+  config.vision.width = p.width;
+  config.vision.heads = config.vision.resnet_features() / head_width;
+  config.vision = as_resnet(config.vision, p.layers);
+  config.text = preset_text(p, head_width);
+  return config;
+}
+
 }  // namespace detail
 
 /// The configuration called `name`; throws std::invalid_argument listing the names there are.
 inline ClipConfig preset(std::string_view name) {
   std::string known;
-  for (const detail::Preset& p : detail::presets) {
-    if (p.name != name) {
+  std::optional<ClipConfig> found;
+  const auto look_in = [&](const auto& presets) {
+    for (const auto& p : presets) {
       known += (known.empty() ? "" : ", ") + std::string(p.name);
-      continue;
+      if (p.name == name) found = detail::preset_config(p);
     }
-    const Index head_width = p.vision_width < 384 ? 32 : 64;
-    ClipConfig config;
-    config.embed_dim = p.embed_dim;
-    config.vision.image_height = config.vision.image_width = p.image_size;
-    config.vision.patch_size = p.patch_size;
-    config.vision.width = p.vision_width;
-    config.vision.layers = p.vision_layers;
-    config.vision.heads = p.vision_width / head_width;
-    config.vision.mlp_width = 4 * p.vision_width;
-    config.text.width = p.text_width;
-    config.text.layers = p.text_layers;
-    config.text.heads = p.text_width / head_width;
-    config.text.mlp_width = 4 * p.text_width;
-    config.text.context_length = p.context_length;
-    config.text.vocab_size = p.vocab_size;
-    config.text.eot_token_id = config.text.pad_token_id = p.vocab_size - 1;
-    config.text.bos_token_id = p.vocab_size - 2;
-    return config;
-  }
+  };
+  look_in(detail::presets);
+  look_in(detail::resnet_presets);
+  if (found) return *found;
   fail("preset", "there is no model called \"" + std::string(name) + "\"; known: " + known);
 }
 

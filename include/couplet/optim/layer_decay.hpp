@@ -2,7 +2,7 @@
 /// Layer-wise learning-rate decay: what lies deeper in a tower learns more slowly.
 ///
 ///   factor = decay^(layers + 1 - depth)     depth: 0 embeddings and ln_pre, i + 1 block i, layers + 1 what follows
-///
+///                                           residual networks: 0 the stem, i layer i of four
 /// for a tower of `layers` blocks; logit_scale and logit_bias keep 1. Clark et al., "ELECTRA", 2020; the depths of
 /// Bao et al., "BEiT", 2021.
 #include <charconv>
@@ -41,8 +41,10 @@ class LayerDecay {
       std::from_chars(name.data() + blocks.size(), name.data() + name.size(), block);
       return block + 1;
     }
+    constexpr std::string_view resnet_layer = "layer";
+    if (name.starts_with(resnet_layer)) return name[resnet_layer.size()] - '0';
     for (const std::string_view first :
-         {"conv1", "class_embedding", "positional_embedding", "token_embedding", "ln_pre"}) {
+         {"conv", "bn", "class_embedding", "positional_embedding", "token_embedding", "ln_pre"}) {
       if (name.starts_with(first)) return 0;
     }
     return layers + 1;

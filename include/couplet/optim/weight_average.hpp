@@ -17,7 +17,8 @@
 
 namespace couplet::inline COUPLET_ABI::optim {
 
-/// Borrows the model, which must stay where it is. Frozen parameters are not averaged: they equal their average.
+/// Borrows the model, which must stay where it is. Frozen parameters are not averaged: they equal their average. The
+/// running statistics of batch norm are, as they belong to the weights.
 template <class T>
 class WeightAverage {
  public:
@@ -25,9 +26,13 @@ class WeightAverage {
   template <class Model>
   WeightAverage(Model& model, double decay) : decay_(decay) {
     if (!(decay >= 0 && decay < 1)) fail("ema", "decay must be in [0, 1): " + std::to_string(decay));
+    const auto add = [&](std::string_view name, Parameter<T>& parameter) {
+      slots_.push_back({std::string(name), &parameter, parameter.value});
+    };
     model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-      if (parameter.trainable) slots_.push_back({std::string(name), &parameter, parameter.value});
+      if (parameter.trainable) add(name, parameter);
     });
+    if constexpr (requires { model.visit_buffers(add); }) model.visit_buffers(add);
   }
 
   /// After step t of the optimiser, counted from 0.
@@ -48,7 +53,7 @@ class WeightAverage {
     for (Slot& slot : slots_) std::swap(slot.parameter->value, slot.average);
   }
 
-  /// f("NAME.ema", shape, TensorView<T, 1>), in the order of visit_parameters.
+  /// f("NAME.ema", shape, TensorView<T, 1>), parameters, then buffers.
   template <class F>
   void visit_state(F&& f) {
     for (Slot& slot : slots_) {

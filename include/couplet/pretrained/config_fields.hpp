@@ -13,6 +13,7 @@ namespace detail {
 
 inline constexpr std::uint64_t max_config_bytes = 16U << 20U;
 inline constexpr std::int64_t max_size = std::int64_t{1} << 24;
+inline constexpr std::int64_t max_resnet_width = std::int64_t{1} << 16;  // the attention pool is 32 times as wide
 
 inline Index size_or(const io::JsonField& field, std::string_view key, Index absent, std::int64_t min = 1,
                      std::int64_t max = max_size) {

@@ -33,8 +33,28 @@ std::string tower_text(const Tower& tower) {
          (tower.ls_init_value ? ", LayerScale" : "");
 }
 
+/// "12 x 768", or "ResNet 3-4-6-3 x 64".
+inline std::string image_tower_name(const VisionConfig& v) {
+  if (!v.is_resnet()) return std::to_string(v.layers) + " x " + std::to_string(v.width);
+  std::string blocks;
+  for (const Index n : *v.resnet_layers) blocks += (blocks.empty() ? "" : "-") + std::to_string(n);
+  return "ResNet " + blocks + " x " + std::to_string(v.width);
+}
+
+inline std::string family_name(const ClipConfig& config) {
+  if (config.family == ClipConfig::Family::siglip) return "SigLIP";
+  return config.vision.is_resnet() ? "CLIP ResNet" : "CLIP";
+}
+
+inline std::string resnet_text(const VisionConfig& v, const std::string& size) {
+  return image_tower_name(v) + ", relu, batch norm with eps " + io::detail::number_text(v.eps) + ", images " + size +
+         ", attention pooling over " + std::to_string(v.tokens()) + " tokens, " + std::to_string(v.heads) +
+         " heads of " + std::to_string(v.resnet_features() / v.heads);
+}
+
 inline std::string vision_text(const VisionConfig& v) {
   const std::string size = std::to_string(v.image_height) + " x " + std::to_string(v.image_width);
+  if (v.is_resnet()) return resnet_text(v, size);
   const std::string images = v.flexible() ? "images of any shape, at most " + std::to_string(v.max_patches) + " patches"
                                           : "images " + size + ", " + std::to_string(v.tokens()) + " tokens";
   std::string text = tower_text(v) + ", patches of " + std::to_string(v.patch_size) + ", " + images + ", ";
@@ -73,7 +93,7 @@ inline std::vector<DescriptionLine> describe_model(const ClipConfig& config, dou
   const Index all = parameter_count(config);
   const double megabytes = static_cast<double>(all) * static_cast<double>(bytes_per_parameter) / 1e6;
   const auto rounded = [](double value) { return io::detail::number_text(std::round(value * 1e4) / 1e4); };
-  return {{"family", config.family == ClipConfig::Family::siglip ? "SigLIP" : "CLIP"},
+  return {{"family", detail::family_name(config)},
           {"image tower", detail::vision_text(config.vision)},
           {"text tower", detail::text_text(config.text)},
           {"features", std::to_string(config.embed_dim) + ", scale " + rounded(std::exp(log_scale)) +
@@ -81,6 +101,15 @@ inline std::vector<DescriptionLine> describe_model(const ClipConfig& config, dou
           {"parameters", detail::grouped(all) + " (image tower " + detail::grouped(vision) + ", text tower " +
                              detail::grouped(text) + "), " + io::detail::number_text(std::round(10 * megabytes) / 10) +
                              " MB in memory"}};
+}
+
+/// The same in short.
+inline std::string describe_in_short(const ClipConfig& config) {
+  return detail::family_name(config) + ", image tower " + detail::image_tower_name(config.vision) + ", text tower " +
+         std::to_string(config.text.layers) + " x " + std::to_string(config.text.width) + ", " +
+         std::to_string(config.embed_dim) + " features, activation " +
+         std::string(
+             detail::activation_name(config.vision.is_resnet() ? config.text.activation : config.vision.activation));
 }
 
 }  // namespace couplet::inline COUPLET_ABI::pretrained

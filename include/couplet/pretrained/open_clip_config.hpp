@@ -88,9 +88,16 @@ inline Index open_clip_mlp_width(const io::JsonField& tower, Index width) {
   return std::max<Index>(1, static_cast<Index>(static_cast<double>(width) * ratio));
 }
 
-inline std::optional<double> open_clip_layer_scale(const io::JsonField& tower) {
-  const auto found = tower.find("ls_init_value");
-  return found ? std::optional<double>(found->number(-1e6, 1e6)) : std::nullopt;
+/// What the transformers of both towers have. `width`: the default.
+template <class Tower>
+void read_open_clip_transformer(const io::JsonField& tower, Index width, bool quick_gelu, Tower& t) {
+  t.layers = size_or(tower, "layers", 12, 0, 4096);
+  t.width = size_or(tower, "width", width);
+  t.mlp_width = open_clip_mlp_width(tower, t.width);
+  t.activation = open_clip_activation(tower, quick_gelu);
+  t.eps = open_clip_eps(tower);
+  const auto layer_scale = tower.find("ls_init_value");
+  t.ls_init_value = layer_scale ? std::optional<double>(layer_scale->number(-1e6, 1e6)) : std::nullopt;
 }
 
 /// n or [height, width].
@@ -108,24 +115,41 @@ inline void read_image_size(const io::JsonField& tower, VisionConfig& v) {
   v.image_width = static_cast<Index>(sides[1].integer(1, 16384));
 }
 
+/// Keys of an image tower without meaning for features, or for the towers that are open_clip's own.
+inline const std::vector<std::string_view>& neutral_vision_keys() {
+  static const std::vector<std::string_view> keys{
+      "patch_dropout", "output_tokens", "attn_pooler_queries", "attn_pooler_heads", "timm_model_pretrained",
+      "timm_pool",     "timm_proj",     "timm_proj_bias",      "timm_drop",         "timm_drop_path"};
+  return keys;
+}
+
+/// `layers` is a list: a ModifiedResNet, of which open_clip reads these keys alone.
+inline void read_open_clip_resnet(const io::JsonField& tower, VisionConfig& v) {
+  KnownKeys known{{"image_size", "layers", "width", "head_width"}, neutral_vision_keys()};
+  for (const char* ignored : {"patch_size", "mlp_ratio"}) known.neutral.push_back(ignored);
+  refuse_other_keys(tower, known);
+  read_image_size(tower, v);
+  const io::JsonField layers = tower.at("layers");
+  const auto counts = layers.items();
+  std::array<Index, 4> blocks{};
+  if (counts.size() != blocks.size()) {
+    layers.fail("expected the blocks of 4 layers, found " + std::to_string(counts.size()) + " numbers");
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<Index>(counts[i].integer(1, 4096));
+  v.width = size_or(tower, "width", 768, 1, max_resnet_width);
+  v.heads = v.resnet_features() / size_or(tower, "head_width", 64);
+  v = as_resnet(v, blocks);
+}
+
 inline void read_open_clip_vision(const io::JsonField& tower, bool quick_gelu, VisionConfig& v) {
   refuse_other_keys(
       tower, {{"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size", "ls_init_value", "no_ln_pre",
                "pos_embed_type", "final_ln_after_pool", "pool_type", "act_kwargs", "norm_kwargs"},
-              {"patch_dropout", "output_tokens", "attn_pooler_queries", "attn_pooler_heads", "timm_model_pretrained",
-               "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path"}});
-  if (const auto layers = tower.find("layers"); layers && layers->value().is_array()) {
-    layers->fail("a list of layers means a ModifiedResNet image tower, which is not supported");
-  }
+              neutral_vision_keys()});
   read_image_size(tower, v);
-  v.layers = size_or(tower, "layers", 12, 0, 4096);
-  v.width = size_or(tower, "width", 768);
+  read_open_clip_transformer(tower, 768, quick_gelu, v);
   v.heads = v.width / size_or(tower, "head_width", 64);
   v.patch_size = size_or(tower, "patch_size", 16, 1, 16384);
-  v.mlp_width = open_clip_mlp_width(tower, v.width);
-  v.activation = open_clip_activation(tower, quick_gelu);
-  v.eps = open_clip_eps(tower);
-  v.ls_init_value = open_clip_layer_scale(tower);
   v.ln_pre = !flag(tower, "no_ln_pre");
   (void)one_of(tower, "pos_embed_type", {"learnable"});
   const bool average = one_of(tower, "pool_type", {"tok", "avg"}) == "avg";
@@ -141,13 +165,8 @@ inline void read_open_clip_text(const io::JsonField& tower, bool quick_gelu, Tex
                              "hf_proj_type", "hf_pooler_type"}});
   t.context_length = size_or(tower, "context_length", 77);
   t.vocab_size = size_or(tower, "vocab_size", 49408);
-  t.width = size_or(tower, "width", 512);
+  read_open_clip_transformer(tower, 512, quick_gelu, t);
   t.heads = size_or(tower, "heads", 8);
-  t.layers = size_or(tower, "layers", 12, 0, 4096);
-  t.mlp_width = open_clip_mlp_width(tower, t.width);
-  t.activation = open_clip_activation(tower, quick_gelu);
-  t.eps = open_clip_eps(tower);
-  t.ls_init_value = open_clip_layer_scale(tower);
   t.causal = !flag(tower, "no_causal_mask");
   t.projection_bias = flag(tower, "proj_bias");
   (void)one_of(tower, "proj_type", {"linear"});
@@ -179,6 +198,8 @@ inline OpenClipModel parse_open_clip_model(std::string_view text, const std::str
     config = as_siglip(config);
     detail::read_image_size(vision, config.vision);
     read_timm_siglip(vision, checkpoint, config.vision);
+  } else if (const auto layers = vision.find("layers"); layers && layers->value().is_array()) {
+    detail::read_open_clip_resnet(vision, config.vision);
   } else {
     detail::read_open_clip_vision(vision, quick_gelu, config.vision);
   }

@@ -12,14 +12,21 @@ namespace couplet::inline COUPLET_ABI::pretrained {
 /// Why open_clip's own towers cannot hold a model; empty when they can.
 inline std::string open_clip_obstacle(const ClipConfig& config) {
   const VisionConfig& v = config.vision;
+  if (config.text.activation == Activation::identity || config.text.activation == Activation::relu) {
+    return "such an activation does not exist there";
+  }
+  if (v.is_resnet()) {
+    if (v.image_height != v.image_width) return "images of residual networks are square there";
+    return v.eps == 1e-5 ? "" : "batch norm has eps 1e-5 there";
+  }
   if (v.pool == VisionPool::attention_pool) {
     return "SigLIP image towers are models of timm there, with fixed sizes and activations";
   }
   if (!v.class_token || v.patch_bias || !v.projection) return "the image tower has another structure there";
   const auto quick = [](const auto& tower) { return tower.activation == Activation::quick_gelu; };
   if (quick(v) != quick(config.text)) return "quick_gelu holds for both towers there";
-  if (v.activation == Activation::identity || config.text.activation == Activation::identity) {
-    return "towers without activation do not exist there";
+  if (v.activation == Activation::identity || v.activation == Activation::relu) {
+    return "such an activation does not exist there";
   }
   return "";
 }
@@ -82,6 +89,24 @@ inline void write_image_size(io::JsonWriter& json, std::int64_t height, std::int
   }
 }
 
+inline void write_open_clip_vision(io::JsonWriter& json, const VisionConfig& v) {
+  json.key("image_size");
+  write_image_size(json, v.image_height, v.image_width);
+  if (v.is_resnet()) {
+    json.key("layers").begin_array();
+    for (const Index blocks : *v.resnet_layers) json.value(std::int64_t{blocks});
+    json.end_array().key("width").value(std::int64_t{v.width});
+    json.key("head_width").value(std::int64_t{v.resnet_features() / v.heads}).key("patch_size").value(nullptr);
+    return;
+  }
+  write_open_clip_tower(json, v);
+  json.key("head_width").value(std::int64_t{v.width / v.heads});
+  json.key("patch_size").value(std::int64_t{v.patch_size});
+  if (!v.ln_pre) json.key("no_ln_pre").value(true);
+  if (v.pool == VisionPool::average) json.key("pool_type").value("avg");
+  if (v.ln_after_pool) json.key("final_ln_after_pool").value(true);
+}
+
 inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, const OpenClipTokenizer& tokenizer) {
   json.key("context_length").value(std::int64_t{t.context_length});
   json.key("vocab_size").value(std::int64_t{t.vocab_size});
@@ -122,21 +147,14 @@ inline std::string open_clip_config(const ClipConfig& config, const image::Trans
   io::JsonWriter json;
   json.begin_object().key("model_cfg").begin_object();
   json.key("embed_dim").value(std::int64_t{config.embed_dim});
-  if (config.vision.activation == Activation::quick_gelu) json.key("quick_gelu").value(true);
+  if (config.text.activation == Activation::quick_gelu) json.key("quick_gelu").value(true);
   if (has_custom_text(config)) json.key("custom_text").value(true);
   if (config.init_logit_scale != ClipConfig{}.init_logit_scale) {
     json.key("init_logit_scale").value(config.init_logit_scale);
   }
   if (config.init_logit_bias) json.key("init_logit_bias").value(*config.init_logit_bias);
-  const VisionConfig& v = config.vision;
-  json.key("vision_cfg").begin_object().key("image_size");
-  detail::write_image_size(json, v.image_height, v.image_width);
-  detail::write_open_clip_tower(json, v);
-  json.key("head_width").value(std::int64_t{v.width / v.heads});
-  json.key("patch_size").value(std::int64_t{v.patch_size});
-  if (!v.ln_pre) json.key("no_ln_pre").value(true);
-  if (v.pool == VisionPool::average) json.key("pool_type").value("avg");
-  if (v.ln_after_pool) json.key("final_ln_after_pool").value(true);
+  json.key("vision_cfg").begin_object();
+  detail::write_open_clip_vision(json, config.vision);
   json.end_object().key("text_cfg").begin_object();
   detail::write_open_clip_text(json, config.text, tokenizer);
   json.end_object().end_object().key("preprocess_cfg").begin_object();

@@ -1,7 +1,9 @@
 #pragma once
 /// OpenAI's state dicts come without a configuration: their models all have heads of 64, QuickGELU and eps 1e-5, and
 /// the sizes can be seen in the tensors (openai/CLIP, model.py, build_model).
+#include <array>
 #include <cmath>
+#include <string>
 
 #include "couplet/pretrained/config_fields.hpp"
 #include "couplet/pretrained/timm_siglip.hpp"
@@ -21,24 +23,63 @@ inline bool is_openai_archive(const checkpoint::Checkpoint& checkpoint) {
          checkpoint.find("context_length") != nullptr && checkpoint.find("vocab_size") != nullptr;
 }
 
+namespace detail {
+
+/// The sizes of a tower's transformer, whose heads are 64 wide; `name`: a tensor with its width, for the error.
+template <class Tower>
+void set_openai_transformer(Tower& tower, Index width, const std::string& name, const std::string& path) {
+  if (width < 64 || width % 64 != 0) {
+    throw file_error(path, name + ": width " + std::to_string(width) + " is no multiple of 64");
+  }
+  tower.width = width;
+  tower.heads = width / 64;
+  tower.mlp_width = checked_multiply(4, width);
+}
+
+/// The side of a square grid with so many positions, the class token's included.
+inline Index side_of(Index positions) {
+  return static_cast<Index>(std::lround(std::sqrt(static_cast<double>(std::max<Index>(0, positions - 1)))));
+}
+
+inline VisionConfig openai_vit(const checkpoint::Checkpoint& checkpoint, const std::string& path) {
+  VisionConfig v;
+  set_openai_transformer(v, extent_of(checkpoint, "visual.conv1.weight", 4, 0), "visual.conv1.weight", path);
+  v.patch_size = extent_of(checkpoint, "visual.conv1.weight", 4, 3);
+  v.layers = count_layers(checkpoint, "visual.transformer.resblocks.", ".attn.in_proj_weight");
+  const Index side = side_of(extent_of(checkpoint, "visual.positional_embedding", 2, 0));
+  v.image_height = v.image_width = checked_multiply(side, v.patch_size);
+  return v;
+}
+
+inline VisionConfig openai_resnet(const checkpoint::Checkpoint& checkpoint, const std::string& path) {
+  VisionConfig v;
+  v.width = extent_of(checkpoint, "visual.layer1.0.conv1.weight", 4, 0);
+  if (v.width > max_resnet_width || v.width % 2 != 0) {
+    throw file_error(path, "visual.layer1.0.conv1.weight: a width of " + std::to_string(v.width) +
+                               ", expected an even number up to " + std::to_string(max_resnet_width));
+  }
+  v.heads = v.resnet_features() / 64;
+  const Index side = side_of(extent_of(checkpoint, "visual.attnpool.positional_embedding", 2, 0));
+  v.image_height = v.image_width = checked_multiply(side, 32);
+  std::array<Index, 4> layers{};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    layers[i] = count_layers(checkpoint, "visual.layer" + std::to_string(i + 1) + ".", ".conv1.weight");
+  }
+  return as_resnet(v, layers);
+}
+
+}  // namespace detail
+
 inline ClipConfig openai_config(const checkpoint::Checkpoint& checkpoint) {
   const std::string& path = checkpoint.files().front().path();
-  if (checkpoint.find("visual.layer1.0.conv1.weight") != nullptr) {
-    throw file_error(path, "visual.layer1: a ModifiedResNet image tower is not supported");
-  }
   const auto extent = [&](const char* tensor, std::size_t rank, std::size_t dimension) {
     return detail::extent_of(checkpoint, tensor, rank, dimension);
   };
   ClipConfig config;
-  VisionConfig& v = config.vision;
+  const bool resnet = checkpoint.find("visual.layer1.0.conv1.weight") != nullptr;
+  config.vision = resnet ? detail::openai_resnet(checkpoint, path) : detail::openai_vit(checkpoint, path);
   TextConfig& t = config.text;
-  v.width = extent("visual.conv1.weight", 4, 0);
-  v.patch_size = extent("visual.conv1.weight", 4, 3);
-  v.layers = detail::count_layers(checkpoint, "visual.transformer.resblocks.", ".attn.in_proj_weight");
-  const Index patches = extent("visual.positional_embedding", 2, 0) - 1;
-  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(std::max<Index>(0, patches)))));
-  v.image_height = v.image_width = checked_multiply(side, v.patch_size);
-  t.width = extent("ln_final.weight", 1, 0);
+  detail::set_openai_transformer(t, extent("ln_final.weight", 1, 0), "ln_final.weight", path);
   t.layers = detail::count_layers(checkpoint, "transformer.resblocks.", ".attn.in_proj_weight");
   t.context_length = extent("positional_embedding", 2, 0);
   t.vocab_size = extent("token_embedding.weight", 2, 0);
@@ -47,15 +88,6 @@ inline ClipConfig openai_config(const checkpoint::Checkpoint& checkpoint) {
   t.bos_token_id = t.vocab_size - 2;
   t.pad_token_id = 0;
   config.embed_dim = extent("text_projection", 2, 1);
-  for (const auto& [width, name] : {std::pair{v.width, "visual.conv1.weight"}, std::pair{t.width, "ln_final.weight"}}) {
-    if (width < 64 || width % 64 != 0) {
-      throw file_error(path, std::string(name) + ": width " + std::to_string(width) + " is no multiple of 64");
-    }
-  }
-  v.heads = v.width / 64;
-  t.heads = t.width / 64;
-  v.mlp_width = checked_multiply(4, v.width);
-  t.mlp_width = checked_multiply(4, t.width);
   detail::validate_file(config, path);
   return config;
 }

@@ -1,6 +1,7 @@
 #pragma once
-/// Moves parameters between a model and the tensors of a checkpoint.
+/// Moves parameters and buffers between a model and the tensors of a checkpoint.
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,10 +67,6 @@ inline bool same_shape(const std::vector<std::int64_t>& expected, const std::vec
 
 inline bool is_siglip(const ClipConfig& config) { return config.family == ClipConfig::Family::siglip; }
 
-}  // namespace detail
-
-namespace detail {
-
 /// Elements of one residual block.
 inline Index block_parameters(Index width, Index mlp, bool layer_scale = false) {
   const Index attention = checked_multiply(4 * width, width + 1);
@@ -78,8 +75,35 @@ inline Index block_parameters(Index width, Index mlp, bool layer_scale = false) 
 
 }  // namespace detail
 
+namespace detail {
+
+/// A convolution or linear layer without bias, then batch norm.
+inline Index conv_parameters(Index in, Index out, Index kernel) {
+  return checked_multiply(checked_multiply(in, out), kernel * kernel) + 2 * out;
+}
+
+inline Index resnet_parameters(const VisionConfig& v, Index embed_dim) {
+  const Index half = v.width / 2;
+  Index count =
+      conv_parameters(v.channels, half, 3) + conv_parameters(half, half, 3) + conv_parameters(half, v.width, 3);
+  Index in = v.width;
+  for (std::size_t layer = 0; layer < v.resnet_layers->size(); ++layer) {
+    const Index middle = v.width << layer;
+    const Index out = 4 * middle;
+    const Index rest = conv_parameters(middle, middle, 3) + conv_parameters(middle, out, 1);
+    count += conv_parameters(in, out, 1) + conv_parameters(in, middle, 1) + rest;  // with the shortcut's
+    count += checked_multiply((*v.resnet_layers)[layer] - 1, conv_parameters(out, middle, 1) + rest);
+    in = out;
+  }
+  const Index features = v.resnet_features();
+  return count + checked_multiply(features, v.tokens() + 3 * (features + 1) + embed_dim) + embed_dim;
+}
+
+}  // namespace detail
+
 /// The number of elements of all parameters of an image tower; std::invalid_argument when it overflows.
 inline Index parameter_count(const VisionConfig& v, Index embed_dim) {
+  if (v.is_resnet()) return detail::resnet_parameters(v, embed_dim);
   const Index patch = checked_multiply(v.channels * v.patch_size, v.patch_size);
   const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0) + 2;  // of width v.width
   Index count = checked_multiply(v.layers, detail::block_parameters(v.width, v.mlp_width, v.ls_init_value.has_value()));
@@ -112,13 +136,21 @@ namespace detail {
 /// The grid of a model's patches.
 inline nn::Grid grid_of(const VisionConfig& v) { return {v.grid_height(), v.grid_width()}; }
 
-/// Reads a table of another grid; the row of the class token stays as it is.
+/// What the table of positions is called inside.
+inline std::string_view position_name(const VisionConfig& v) {
+  return v.is_resnet() ? "visual.attnpool.positional_embedding" : "visual.positional_embedding";
+}
+
+/// A buffer that files hold as an integer: how many batches the running statistics have seen.
+inline bool is_count(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
+
+/// Reads a table of another grid; the row of the class token (or of the mean) stays as it is.
 template <class T>
 void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::TensorInfo& tensor,
                     const PositionTable& table, const VisionConfig& v, TensorView<T, 2> positions) {
   const std::vector<T> values = checkpoint.read<T>(tensor);
   const Index first = v.class_token ? 1 : 0;
-  const TensorView<const T, 2> rows(values.data(), {first + table.grid.size(), v.width});
+  const TensorView<const T, 2> rows(values.data(), {first + table.grid.size(), positions.extent(1)});
   copy(rows.slice(0, first), positions.slice(0, first));
   nn::PositionResize(table.grid, grid_of(v), table.filter)
       .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
@@ -150,10 +182,15 @@ struct TensorRead {
   checkpoint::Form form;
   Shape shape;  // of the parameter
   T* destination;
+  bool count = false;  // an integer in the file
 };
 
 template <class T>
 void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& read) {
+  if (read.count) {
+    *read.destination = static_cast<T>(checkpoint.read<std::int64_t>(*read.tensor).front());
+    return;
+  }
   if (same_order(read.form)) return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
   const std::vector<T> values = checkpoint.read<T>(*read.tensor);
   reorder(read.shape, read.form, false, values.data(), read.destination);
@@ -161,9 +198,9 @@ void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& 
 
 }  // namespace detail
 
-/// Reads all parameters of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped tensors
-/// together; `source` names the file that the model's structure came from. `table`: the file's grid of positions, where
-/// it may be another than the model's.
+/// Reads all parameters and buffers of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped
+/// tensors together; `source` names the file that the model's structure came from. `table`: the file's grid of
+/// positions, where it may be another than the model's.
 template <class T>
 void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
                      const std::string& source, const std::optional<PositionTable>& table = std::nullopt) {
@@ -173,10 +210,11 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   detail::TensorProblems problems;
   std::vector<detail::TensorRead<T>> reads;
   std::vector<std::string_view> used;
-  model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-    const bool resized = resize && name == "visual.positional_embedding";
+  nn::visit_state(model, [&](std::string_view name, Parameter<T>& parameter) {
+    const bool resized = resize && name == detail::position_name(v);
     for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
-      const Shape stored = resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), v.width} : parameter.shape;
+      const Shape stored =
+          resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), parameter.shape[1]} : parameter.shape;
       const std::vector<std::int64_t> shape = detail::file_shape(stored, tensor);
       const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
       const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
@@ -193,7 +231,7 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
         continue;
       }
       T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
-      reads.push_back({found, tensor.form, parameter.shape, destination});
+      reads.push_back({found, tensor.form, parameter.shape, destination, detail::is_count(name)});
     }
   });
   std::sort(used.begin(), used.end());
@@ -205,12 +243,32 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   problems.throw_if_any(checkpoint.files().front().path(), source);
   for (const auto& read : reads) detail::read_tensor(checkpoint, read);
   if (positions != nullptr) {
-    detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding.matrix());
+    detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding().matrix());
   }
   model.prepare();
 }
 
-/// All parameters under the names of a layout, to be saved as `dtype`. They borrow the model's memory.
+namespace detail {
+
+/// How a buffer is saved: counts as integers, statistics not in 16 bits, in which a variance may be 0 or infinite.
+template <class T>
+checkpoint::TensorRecord buffer_record(const std::string& name, checkpoint::DType dtype, Parameter<T>& buffer) {
+  const std::vector<std::int64_t> shape(buffer.shape.begin(), buffer.shape.end());
+  if (!is_count(name)) {
+    const bool wide = checkpoint::dtype_bytes(dtype) >= 4;
+    return checkpoint::tensor_record(name, wide ? dtype : checkpoint::DType::f32, shape,
+                                     static_cast<const T*>(buffer.value.data()));
+  }
+  const auto count = std::make_shared<std::int64_t>(std::llround(*buffer.value.data()));
+  checkpoint::TensorRecord record =
+      checkpoint::tensor_record(name, checkpoint::DType::i64, shape, static_cast<const std::int64_t*>(count.get()));
+  record.fill = [count, fill = record.fill](std::size_t first, std::size_t n, void* out) { fill(first, n, out); };
+  return record;
+}
+
+}  // namespace detail
+
+/// All parameters and buffers under the names of a layout, to be saved as `dtype`. They borrow the model's memory.
 template <class T>
 std::vector<checkpoint::TensorRecord> parameter_records(Clip<T>& model, checkpoint::DType dtype,
                                                         const checkpoint::NameMap& names) {
@@ -229,6 +287,11 @@ std::vector<checkpoint::TensorRecord> parameter_records(Clip<T>& model, checkpoi
       records.back().fill = [values, fill = records.back().fill](std::size_t first, std::size_t count, void* out) {
         fill(first, count, out);
       };
+    }
+  });
+  model.visit_buffers([&](std::string_view name, Parameter<T>& buffer) {
+    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+      records.push_back(detail::buffer_record(tensor.name, dtype, buffer));
     }
   });
   return records;

@@ -127,12 +127,7 @@ class Pretrained {
 
   /// The same in short, in one line.
   [[nodiscard]] std::string describe() const {
-    const ClipConfig& c = model.config();
-    const bool siglip = c.family == ClipConfig::Family::siglip;
-    return std::string(siglip ? "SigLIP" : "CLIP") + ", image tower " + std::to_string(c.vision.layers) + " x " +
-           std::to_string(c.vision.width) + ", text tower " + std::to_string(c.text.layers) + " x " +
-           std::to_string(c.text.width) + ", " + std::to_string(c.embed_dim) + " features, activation " +
-           std::string(pretrained::detail::activation_name(c.vision.activation)) + "; images: " + transform.describe() +
+    return pretrained::describe_in_short(model.config()) + "; images: " + transform.describe() +
            "; texts: " + (tokenizer ? tokenizer->describe() : std::string("no tokenizer"));
   }
 
@@ -244,7 +239,7 @@ inline PositionTable position_table(const ModelFiles& files) {
   PositionTable table{grid_of(files.config.vision)};
   if (files.layout == Layout::hugging_face) return table;
   table.filter = nn::PositionFilter::bicubic_antialias;
-  const checkpoint::TensorInfo* found = files.checkpoint.find("visual.positional_embedding");
+  const checkpoint::TensorInfo* found = files.checkpoint.find(position_name(files.config.vision));
   if (found == nullptr || found->shape.size() != 2) return table;
   const Index patches = static_cast<Index>(found->shape[0]) - 1;
   const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(std::max<Index>(0, patches)))));
@@ -331,8 +326,8 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
   } else if (tokenizers::Tokenizer::exists(directory)) {
     tokenizers::Tokenizer tokenizer = tokenizers::Tokenizer::load(directory);
     if (tokenizer.vocab_size() > config.text.vocab_size) {
-      throw file_error(directory, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
-                                      " tokens, but config.json says vocab_size " +
+      throw file_error(directory, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) + " tokens, but " +
+                                      std::filesystem::path(files.source).filename().string() + " says vocab_size " +
                                       std::to_string(config.text.vocab_size));
     }
     bundle.tokenizer = tokenizer.with_context_length(config.text.context_length);

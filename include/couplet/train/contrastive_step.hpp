@@ -7,8 +7,9 @@
 ///   3. from the last micro-batch to the first: forward again where the activations are gone, backward from its rows of
 ///      d(features)
 ///
-/// Memory for activations follows the micro-batch; the price is a second forward pass of all but one of them.
-/// Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
+/// Memory for activations follows the micro-batch; the price is a second forward pass of all but one of them. Batch
+/// norm sees micro-batches, so that a residual network's gradients are those of its smaller batches. Gao et al.,
+/// "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
 #include <string>
 
 #include "couplet/losses/clip_loss.hpp"
@@ -89,14 +90,17 @@ class ContrastiveStep {
     return {number * micro_batch_, std::min(batch, (number + 1) * micro_batch_)};
   }
 
-  /// Features of the whole batch; `saved`, if any, holds the activations of the last micro-batch afterwards.
+  /// Features of the whole batch; `saved`, if any, holds the activations of the last micro-batch afterwards. Towers
+  /// with batch norm must be in training for every micro-batch, whose statistics it takes.
   template <class Tower, class Input>
   void forward(const Tower& tower, const Input& input, Features& f, typename Tower::Saved* saved) {
     const Index batch = input.extent(0);
+    bool always = false;
+    if constexpr (requires { tower.trains_on_batch_statistics(); }) always = tower.trains_on_batch_statistics();
     for (Index i = 0; i < micro_batches(batch); ++i) {
       const auto [begin, end] = micro_batch(i, batch);
       tower.forward(input.slice(begin, end), f.features.view().slice(begin, end), workspace_,
-                    end == batch ? saved : nullptr);
+                    always || end == batch ? saved : nullptr);
     }
     f.normalize();
   }
@@ -141,7 +145,7 @@ class ContrastiveStep {
   LossKind kind_;
   Index micro_batch_;
   Features image_, text_;
-  typename VisionTransformer<T>::Saved saved_visual_;
+  typename ImageTower<T>::Saved saved_visual_;
   typename TextTransformer<T>::Saved saved_text_;
   Workspace workspace_;
 };

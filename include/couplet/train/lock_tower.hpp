@@ -3,7 +3,7 @@
 /// Zhai et al., "LiT: Zero-Shot Transfer with Locked-image text Tuning", 2022.
 #include <string>
 
-#include "couplet/models/vision_transformer.hpp"
+#include "couplet/models/image_tower.hpp"
 #include "couplet/nn/module.hpp"
 
 namespace couplet::inline COUPLET_ABI::train {
@@ -35,6 +35,15 @@ void lock_image_tower(VisionTransformer<T>& tower, Index unlocked_groups) {
     nn::set_trainable(tower.attn_pool, true);
   }
   if (unlocked(0)) nn::set_trainable(tower, true);
+}
+
+/// The same of an image tower of any kind. Residual networks are frozen wholly or not at all, as in open_clip; a frozen
+/// one runs as in inference, so that the statistics of its batch norm stay as they are, too.
+template <class T>
+void lock_image_tower(ImageTower<T>& tower, Index unlocked_groups) {
+  if (!tower.is_resnet()) return lock_image_tower(tower.transformer(), unlocked_groups);
+  if (unlocked_groups != 0) fail("lock_image", "a residual network has no groups that learn while it is locked");
+  nn::set_trainable(tower, false);
 }
 
 }  // namespace couplet::inline COUPLET_ABI::train

@@ -321,7 +321,8 @@ class TrainingRun {
   }
 
   [[nodiscard]] std::string describe_model() const {
-    const std::string config = pretrained::hugging_face_config(bundle_.model.config(), "float32");
+    std::string config = pretrained::hugging_face_config(bundle_.model.config(), "float32");
+    if (bundle_.model.visual.is_resnet()) config += pretrained::describe_in_short(bundle_.model.config());
     return std::to_string(pretrained::parameter_count(bundle_.model.config())) + " parameters, " +
            std::to_string(nn::init::stream_of(config + bundle_.tokenizer->describe())) + ", products in " +
            to_string(bundle_.model.precision());

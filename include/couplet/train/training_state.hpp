@@ -13,7 +13,7 @@
 #include "couplet/core/parallel.hpp"
 #include "couplet/image/checksum.hpp"
 #include "couplet/io/json.hpp"
-#include "couplet/nn/parameter.hpp"
+#include "couplet/nn/module.hpp"
 
 namespace couplet::inline COUPLET_ABI::train {
 
@@ -39,11 +39,11 @@ struct StateTensor {
   T* data;
 };
 
-/// The tensors of a model and of what has a visit_state(): optimiser, average.
+/// The tensors of a model, buffers included, and of what has a visit_state(): optimiser, average.
 template <class T, class Model, class... Parts>
 std::vector<StateTensor<T>> state_tensors(Model& model, Parts&... parts) {
   std::vector<StateTensor<T>> tensors;
-  model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
+  nn::visit_state(model, [&](std::string_view name, Parameter<T>& parameter) {
     tensors.push_back({std::string(name), parameter.shape, parameter.value.data()});
   });
   [[maybe_unused]] const auto add = [&](const std::string& name, const Shape& shape, TensorView<T, 1> values) {
