@@ -95,8 +95,10 @@ void batch_norm_backward(TensorView<const T, 2> dy, TensorView<const T, 2> x, Te
   const Workspace::Scope scope(workspace);
   const Index columns = x.extent(1);
   const auto n = static_cast<double>(x.extent(0));
-  const TensorView<T, 2> factors = workspace.matrix<T>(4, columns);  // rstd, scale, mean(dy), mean(dy xhat)
-  const auto [rstd, scale, mean_dy, mean_dy_xhat] = std::array{factors[0], factors[1], factors[2], factors[3]};
+  T* const rstd = workspace.take<T>(columns);
+  T* const scale = workspace.take<T>(columns);
+  T* const mean_dy = workspace.take<T>(columns);
+  T* const mean_dy_xhat = workspace.take<T>(columns);
   for (Index c = 0; c < columns; ++c) {
     rstd[c] = detail::reciprocal_root(variance[c], eps);
     scale[c] = gamma[c] * rstd[c];
@@ -115,9 +117,12 @@ void batch_norm_backward(TensorView<const T, 2> dy, TensorView<const T, 2> x, Te
       });
   parallel_row_blocks(x.extent(0), columns, [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
+      const T* from = x[r].data();
+      const T* gradient = dy[r].data();
+      T* to = dx[r].data();
       for (Index c = 0; c < columns; ++c) {
-        const T xhat = (x(r, c) - mean[c]) * rstd[c];
-        dx(r, c) = scale[c] * (dy(r, c) - mean_dy[c] - xhat * mean_dy_xhat[c]);
+        const T xhat = (from[c] - mean[c]) * rstd[c];
+        to[c] = scale[c] * (gradient[c] - mean_dy[c] - xhat * mean_dy_xhat[c]);
       }
     }
   });
