@@ -91,6 +91,8 @@ struct TrainOptions {
                              "file for the features of a locked image tower, computed once and used in every epoch and "
                              "by later runs");
     optimisation->add_flag("--lock-text", run.lock_text, "freeze the text tower");
+    optimisation->add_flag("--freeze-batch-norm", run.freeze_batch_norm,
+                           "keep gains, biases and running statistics of a residual network's batch norm");
     optimisation->add_option("--seed", run.seed);
 
     auto* pictures = group("Pictures");
@@ -282,7 +284,10 @@ struct TrainOptions {
                              .tokenizer = tokenizer.with_context_length(config.text.context_length),
                              .transform = image::Transform(siglip_family ? image::siglip_transform_config(side)
                                                                          : image::clip_transform_config(side))};
-    if (config.vision.is_resnet()) bundle.layout = Layout::open_clip;  // transformers has no such towers
+    if (config.vision.is_resnet()) {  // transformers has no such towers
+      bundle.layout = Layout::open_clip;
+      bundle.transform = image::Transform(image::open_clip_transform_config({side, side}));
+    }
     initialize(bundle.model, run.seed);
     common.prepare(bundle.model);
     return bundle;

@@ -297,9 +297,40 @@ TEST(TrainingRun, AnObserverCanStopIt) {
   EXPECT_FALSE(result.finished);
 }
 
+/// Parameters and running statistics of batch norm before and after a run of a residual network.
+TEST(TrainingRun, ResidualNetworksLearnWithTheirBatchNormOrWithItFrozen) {
+  for (const bool frozen : {false, true}) {
+    const test::TemporaryDirectory folder;
+    Pretrained<float> bundle = test::small_bundle();
+    ClipConfig config = bundle.model.config();
+    config.vision.width = 4;
+    config.vision.heads = 2;
+    config.vision = as_resnet(config.vision, {1, 1, 1, 1});
+    bundle.model = Clip<float>(config);
+    bundle.layout = Layout::open_clip;
+    bundle.transform = image::Transform(image::open_clip_transform_config({32, 32}));
+    initialize(bundle.model, 1);
+    RunOptions o = options(folder.path());
+    o.epochs = 1;
+    o.freeze_batch_norm = frozen;
+    train::RunObserver silent;
+    (void)TrainingRun(bundle, scenes(1, 36), nullptr, o).run(silent);
+    Pretrained<float> last = load_pretrained(folder.path());
+    const nn::BatchNorm<float>& bn = last.model.visual.resnet().layers[1][0].conv2.bn;
+    EXPECT_EQ(*bn.num_batches_tracked.value.data(), frozen ? 0 : 4);
+    EXPECT_EQ(bn.running_mean.value.data()[0] == 0, frozen);
+    EXPECT_EQ(bn.weight.value.data()[0] == 1, frozen);
+    const auto images = test::random_images(2);
+    EXPECT_TRUE(test::same_bits(last.encode_image(images), bundle.encode_image(images)));
+  }
+}
+
 TEST(TrainingRun, RefusesRunsThatCannotBegin) {
   Pretrained<float> bundle = test::small_bundle();
   RunOptions o = options("unused");
+  o.freeze_batch_norm = true;
+  EXPECT_THROW((TrainingRun(bundle, scenes(1, 36), nullptr, o)), std::invalid_argument);  // a vision transformer
+  o.freeze_batch_norm = false;
   EXPECT_THROW((TrainingRun(bundle, scenes(1, 7), nullptr, o)), std::invalid_argument);  // fewer than a batch
   o.lock_image = o.lock_text = true;
   EXPECT_THROW((TrainingRun(bundle, scenes(1, 36), nullptr, o)), std::invalid_argument);

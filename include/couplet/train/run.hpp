@@ -67,6 +67,9 @@ class TrainingRun {
     if (options.lock_image && options.lock_image_unlocked_groups == 0 && options.lock_text) {
       fail("train", "both towers are locked: there is nothing to train");
     }
+    if (options.freeze_batch_norm && !bundle.model.visual.is_resnet()) {
+      fail("train", "the image tower has no batch norm to be frozen");
+    }
     check_features_option();
     batches_per_epoch_ = train_data_->size() / options.batch_size;
     if (batches_per_epoch_ < 1) {
@@ -179,6 +182,7 @@ class TrainingRun {
     } else {
       nn::set_trainable(bundle_.model.visual, true);
     }
+    if (options_.freeze_batch_norm) bundle_.model.visual.resnet().freeze_batch_norm();
     nn::set_trainable(bundle_.model.text, !options_.lock_text);
   }
 

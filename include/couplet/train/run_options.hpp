@@ -44,6 +44,7 @@ struct RunOptions {
   bool lock_image = false;
   Index lock_image_unlocked_groups = 0;  ///< the last groups of a locked image tower that learn all the same
   bool lock_text = false;
+  bool freeze_batch_norm = false;  ///< of a residual network that learns: ModifiedResNet::freeze_batch_norm()
 
   // What follows changes how a run is carried out, not what it computes.
   std::string out = {};                     ///< model directory of the last state, with checkpoints/ and log.jsonl
@@ -105,6 +106,7 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
   json.key("lock_image").value(o.lock_image);
   json.key("lock_image_unlocked_groups").value(o.lock_image_unlocked_groups);
   json.key("lock_text").value(o.lock_text);
+  if (o.freeze_batch_norm) json.key("freeze_batch_norm").value(true);
   json.key("data").value(data).key("model").value(model).end_object();
   return json.str();
 }
