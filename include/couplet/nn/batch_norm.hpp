@@ -90,7 +90,8 @@ class BatchNorm {
 
   Parameter<T> weight, bias;               ///< (C)
   Parameter<T> running_mean, running_var;  ///< (C), buffers
-  Parameter<T> num_batches_tracked;        ///< [], a buffer: a whole number that files hold and nothing here reads
+  Parameter<T> num_batches_tracked;  ///< [], a buffer: a whole number that files hold and nothing here reads; in float
+                                     ///< exact up to 2^24
   double eps = 1e-5;
   bool frozen = false;
 

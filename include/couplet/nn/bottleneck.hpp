@@ -33,7 +33,7 @@ class Bottleneck {
 
   [[nodiscard]] Index out_channels() const { return conv3.out_channels(); }
   [[nodiscard]] ops::FeatureMap output(const ops::FeatureMap& map) const { return map.divided(stride_); }
-  [[nodiscard]] bool has_downsample() const { return downsample.conv.weight.size() > 0; }
+  [[nodiscard]] bool has_downsample() const { return downsample.conv.weight.shape.rank() > 0; }
 
   void prepare(Precision precision = Precision::float32) {
     for_each_unit([&](auto& unit, auto, auto) { unit.prepare(precision); });

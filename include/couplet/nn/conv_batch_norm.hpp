@@ -26,7 +26,7 @@ class ConvBatchNorm {
 
   /// After loading, and after every step of an optimiser and every backward pass that changed running statistics.
   void prepare(Precision precision = Precision::float32) {
-    const Index inputs = conv.weight.size() / out_channels();
+    const Index inputs = conv.kernel() * conv.kernel() * conv.in_channels();
     Tensor<T, 2> folded({out_channels(), inputs});
     conv.copy_weight(folded);
     offset_.resize(out_channels());
