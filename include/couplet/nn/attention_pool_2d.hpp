@@ -61,7 +61,7 @@ class AttentionPool2d {
     v_proj.forward(ops::Operand<T>(all), {}, v, workspace);
     const TensorView<T, 2> lse = saved != nullptr ? memory(&Saved::lse, n, heads_) : TensorView<T, 2>{};
     ops::attention_forward<T>(q, k, v, one_row_each(n, workspace), equal_lengths(n, tokens(), workspace),
-                              {.heads = heads_}, ops::Operand<T>(out), lse, workspace);
+                              {.heads = heads_, .precision = q_proj.precision()}, ops::Operand<T>(out), lse, workspace);
     c_proj.forward(ops::Operand<T>(out), {}, y, workspace);
   }
 
@@ -77,8 +77,8 @@ class AttentionPool2d {
     const TensorView<T, 2> dv = workspace.matrix<T>(rows, c);
     c_proj.backward(dy, saved.out.view(), dout, workspace);
     ops::attention_backward<T>(dout, saved.q.view(), saved.k.view(), saved.v.view(), saved.out.view(), saved.lse.view(),
-                               one_row_each(n, workspace), equal_lengths(n, tokens(), workspace), {.heads = heads_}, dq,
-                               dk, dv, workspace);
+                               one_row_each(n, workspace), equal_lengths(n, tokens(), workspace),
+                               {.heads = heads_, .precision = q_proj.precision()}, dq, dk, dv, workspace);
     const TensorView<T, 2> dqueries = dout;  // its content is not needed any more
     const TensorView<T, 2> dtokens = workspace.matrix<T>(rows, c);
     const TensorView<T, 2> dvalues = workspace.matrix<T>(rows, c);
