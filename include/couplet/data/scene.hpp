@@ -41,7 +41,7 @@ struct Scene {
 
 /// Uniform in [low, high].
 inline int draw(Random& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low) + 1));
 }
 
 inline Rgb jitter(Random& random, const Rgb& color, int amount) {

@@ -187,7 +187,8 @@ template <class T>
   metrics.mean_rank = sum / count + 1;
   const std::size_t middle = ranks.size() / 2;
   const Index twice_median = ranks.size() % 2 == 1 ? 2 * ranks[middle] : ranks[middle - 1] + ranks[middle];
-  metrics.median_rank = static_cast<double>(twice_median / 2 + 1);
+  const Index median = twice_median / 2;  // rounded down, as open_clip does
+  metrics.median_rank = static_cast<double>(median + 1);
   return metrics;
 }
 

@@ -127,7 +127,7 @@ class PngWalk {
 
   /// Bytes of a picture of this size before compression, filter bytes included.
   [[nodiscard]] std::uint64_t raw_bytes(std::uint64_t width, std::uint64_t height) const {
-    const auto bits = static_cast<std::uint64_t>(png_.depth * png_.channels());
+    const auto bits = static_cast<std::uint64_t>(png_.depth) * static_cast<std::uint64_t>(png_.channels());
     return width == 0 || height == 0 ? 0 : height * (1 + (width * bits + 7) / 8);
   }
   [[nodiscard]] std::uint64_t raw_bytes() const {

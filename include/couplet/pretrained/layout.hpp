@@ -84,7 +84,7 @@ inline ModelFiles open_hugging_face(const std::string& directory) {
           .source = std::move(source),
           .checkpoint = checkpoint::open_checkpoint(directory),
           .names = checkpoint::NameMap::hugging_face(siglip, config.vision.flexible()),
-          .config = std::move(config)};
+          .config = config};
 }
 
 /// The names that open_clip tries, in its order.
@@ -103,7 +103,7 @@ inline ModelFiles open_open_clip(const std::string& directory) {
           .source = std::move(source),
           .checkpoint = std::move(checkpoint),
           .names = checkpoint::NameMap::open_clip(names),
-          .config = std::move(model.config),
+          .config = model.config,
           .clean = std::move(model.clean),
           .hf_tokenizer_name = std::move(model.hf_tokenizer_name)};
 }
@@ -126,7 +126,7 @@ inline ModelFiles open_openai(const std::string& directory, bool stated) {
           .source = checkpoint.files().front().path(),
           .checkpoint = std::move(checkpoint),
           .names = checkpoint::NameMap::open_clip(),
-          .config = std::move(config)};
+          .config = config};
 }
 
 }  // namespace detail

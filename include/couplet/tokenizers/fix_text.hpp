@@ -40,7 +40,7 @@ inline void append_upper(char32_t c, std::u32string& out) {
       return;
     }
   }
-  if (c >= U'a' && c <= U'z') out += c - 32;
+  if (c >= U'a' && c <= U'z') out += static_cast<char32_t>(c - 32);
   if (c < U'a' || c > U'z') out += c;
 }
 

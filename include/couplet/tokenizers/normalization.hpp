@@ -59,9 +59,9 @@ inline void append_decomposition(char32_t c, UnicodeVersion version, std::u32str
   }
   if (c >= hangul_s && c < hangul_s + hangul_ls * hangul_vs * hangul_ts) {
     const char32_t s = c - hangul_s;
-    out += hangul_l + s / (hangul_vs * hangul_ts);
-    out += hangul_v + s / hangul_ts % hangul_vs;
-    if (s % hangul_ts != 0) out += hangul_t + s % hangul_ts;
+    out += static_cast<char32_t>(hangul_l + s / (hangul_vs * hangul_ts));
+    out += static_cast<char32_t>(hangul_v + s / hangul_ts % hangul_vs);
+    if (s % hangul_ts != 0) out += static_cast<char32_t>(hangul_t + s % hangul_ts);
     return;
   }
   // First halves decompose again, at most three times deep; second halves never do.
