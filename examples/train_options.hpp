@@ -53,6 +53,8 @@ struct TrainOptions {
         ->check(CLI::NonNegativeNumber);
     optimisation->add_option("--accum-freq", accum_freq, "the same as a number of micro-batches: batch / accum-freq")
         ->check(CLI::PositiveNumber);
+    optimisation->add_flag("--grad-checkpointing", run.grad_checkpointing,
+                           "less memory: keep the inputs of blocks alone, and run blocks forward again to go backward");
     optimisation->add_option("--epochs", run.epochs)->check(CLI::PositiveNumber);
     optimisation->add_option("--steps", run.steps, "length of the run in steps (0: as many as --epochs has)")
         ->check(CLI::NonNegativeNumber);

@@ -36,7 +36,7 @@ TEST_P(ResidualAttentionBlockTest, GradientsOfAllParametersAndTheInput) {
     const auto loss = [&] {
       block.prepare();
       x = input;
-      block.forward(x, {0, 0, sequences}, causal, workspace, &saved);
+      block.forward(block.packed(workspace), x, {0, 0, sequences}, causal, workspace, &saved);
       return test::inner_product(test::elements(x), test::elements(dy));
     };
     loss();
@@ -59,7 +59,7 @@ TEST_P(ResidualAttentionBlockTest, PooledGradients) {
   Tensor<double, 2> y({3, 8});
   const auto loss = [&] {
     block.prepare();
-    block.forward_pooled(x, {0, 0, sequences}, last_rows, y, workspace, &saved);
+    block.forward_pooled(block.packed(workspace), x, {0, 0, sequences}, last_rows, y, workspace, &saved);
     return test::inner_product(test::elements(y), test::elements(dy));
   };
   loss();
@@ -78,9 +78,9 @@ TEST_P(ResidualAttentionBlockTest, PoolingComputesTheSameRowsAsTheWholeBlock) {
   const auto input = test::random_matrix<double>(9, 8, 2);
   Workspace workspace;
   Tensor<double, 2> whole = input;
-  block.forward(whole, {0, 0, sequences}, true, workspace, nullptr);
+  block.forward(block.packed(workspace), whole, {0, 0, sequences}, true, workspace, nullptr);
   Tensor<double, 2> pooled({3, 8});
-  block.forward_pooled(input, {0, 0, sequences}, last_rows, pooled, workspace, nullptr);
+  block.forward_pooled(block.packed(workspace), input, {0, 0, sequences}, last_rows, pooled, workspace, nullptr);
   for (Index i = 0; i < 3; ++i) {
     for (Index c = 0; c < 8; ++c) EXPECT_NEAR(pooled(i, c), whole(last_rows[static_cast<std::size_t>(i)], c), 1e-13);
   }
@@ -94,7 +94,7 @@ TEST(ResidualAttentionBlock, FactorsOfZeroMakeTheBlockTheIdentity) {
   const auto input = test::random_matrix<double>(9, 8, 2);
   Workspace workspace;
   Tensor<double, 2> x = input;
-  block.forward(x, {0, 0, sequences}, true, workspace, nullptr);
+  block.forward(block.packed(workspace), x, {0, 0, sequences}, true, workspace, nullptr);
   EXPECT_TRUE(test::same_bits(x, input));
 }
 

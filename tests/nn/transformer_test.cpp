@@ -1,6 +1,7 @@
 #include "couplet/nn/transformer.hpp"
 
 #include <array>
+#include <vector>
 
 #include "support/expect_near.hpp"
 #include "support/module_check.hpp"
@@ -61,13 +62,68 @@ TEST(Transformer, PooledGradientsAndNoLayersAtAll) {
   }
 }
 
-TEST(Transformer, SameBitsWhateverTheBatchAndTheThreads) {
-  nn::Transformer<float> transformer(48, 2, 3, 80, Activation::gelu, 1e-5, true);
+nn::Transformer<float> random_transformer(bool causal) {
+  nn::Transformer<float> transformer(48, 3, 3, 80, Activation::gelu, 1e-5, causal, true);
   std::uint64_t seed = 0;
   transformer.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
     const auto values = test::random_vector<float>(parameter.size(), ++seed, 0.2);
     std::copy_n(values.data(), parameter.size(), parameter.value.data());
   });
+  return transformer;
+}
+
+/// Everything that a forward and a backward pass give.
+std::vector<float> run(nn::Transformer<float>& transformer, bool pooled, bool grad_checkpointing) {
+  std::vector<Index> bounds{0};
+  std::vector<Index> rows;
+  for (const Index length : {150, 90, 1, 200, 64}) {
+    bounds.push_back(bounds.back() + length);
+    rows.push_back(bounds.back() - 1);
+  }
+  const Sequences sequences(bounds);
+  Workspace workspace;
+  nn::Transformer<float>::Saved saved;
+  saved.grad_checkpointing = grad_checkpointing;
+  auto x = test::random_matrix<float>(sequences.rows(), 48, 9);
+  Tensor<float, 2> y({5, 48}), dx({sequences.rows(), 48});
+  nn::zero_grad(transformer);
+  if (pooled) {
+    transformer.forward_pooled(x, sequences, rows, y, workspace, &saved);
+    auto dy = test::random_matrix<float>(5, 48, 10);
+    transformer.backward_pooled(dy, sequences, rows, dx, workspace, saved);
+  } else {
+    transformer.forward(x, sequences, workspace, &saved);
+    dx = test::random_matrix<float>(sequences.rows(), 48, 10);
+    transformer.backward(dx, sequences, workspace, saved);
+  }
+  EXPECT_EQ(saved.resblocks.empty(), grad_checkpointing);
+  std::vector<float> all;
+  for (const auto* each : {pooled ? &y : &x, &dx}) all.insert(all.end(), each->data(), each->data() + each->size());
+  transformer.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
+    all.insert(all.end(), parameter.grad.data(), parameter.grad.data() + parameter.size());
+  });
+  return all;
+}
+
+TEST(Transformer, SameBitsWhenWeightsArePackedAtUseAndWhenBlocksRunAgain) {
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    for (const bool pooled : {false, true}) {
+      nn::Transformer<float> transformer = random_transformer(pooled);
+      transformer.prepare(precision);
+      const std::vector<float> expected = run(transformer, pooled, false);
+      EXPECT_TRUE(run(transformer, pooled, true) == expected);
+      transformer.prepare(precision, nn::Packing::at_use);
+      EXPECT_TRUE(run(transformer, pooled, false) == expected);
+      EXPECT_TRUE(run(transformer, pooled, true) == expected);
+      // Packed at use, a weight that changes needs no prepare().
+      transformer.resblocks[1].attn.in_proj_weight.value.data()[0] += 1;
+      EXPECT_FALSE(run(transformer, pooled, false) == expected);
+    }
+  }
+}
+
+TEST(Transformer, SameBitsWhateverTheBatchAndTheThreads) {
+  nn::Transformer<float> transformer = random_transformer(true);
   transformer.prepare();
   std::vector<Index> many{0};
   for (const Index length : {5, 90, 1, 33, 200, 7, 64, 17, 150}) many.push_back(many.back() + length);

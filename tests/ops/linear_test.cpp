@@ -256,6 +256,37 @@ TEST(Linear, AWeightKeepsTheLevelItWasPackedFor) {
   }
 }
 
+TEST(Linear, AWeightPackedAtUseGivesTheSameBits) {
+  Workspace workspace;
+  auto x = test::random_matrix<float>(9, 35, 1);
+  auto weight = test::random_matrix<float>(40, 35, 2);
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    PackedWeight<float> kept, at_use;
+    kept.pack(weight, precision);
+    at_use.pack(weight, precision, ops::Packing::at_use);
+    EXPECT_EQ(at_use.precision(), kept.precision());
+    EXPECT_EQ(kept.packing(), ops::Packing::kept);
+    EXPECT_EQ(at_use.packing(), ops::Packing::at_use);
+    Tensor<float, 2> y({9, 40}), expected({9, 40});
+    ops::linear_forward<float>(operand(x), kept, {}, expected, workspace);
+    ops::linear_forward<float>(operand(x), at_use.factor(weight, workspace), {}, y, workspace);
+    EXPECT_TRUE(test::same_bits(y, expected));
+  }
+}
+
+TEST(Linear, ACopyOfAPackedWeightIsIndependent) {
+  Workspace workspace;
+  auto x = test::random_matrix<float>(9, 35, 1);
+  const auto weight = test::random_matrix<float>(40, 35, 2);
+  PackedWeight<float> first = packed(weight);
+  Tensor<float, 2> y({9, 40}), expected({9, 40});
+  ops::linear_forward<float>(operand(x), first, {}, expected, workspace);
+  const PackedWeight<float> second = first;
+  first.pack(test::random_matrix<float>(40, 35, 3));
+  ops::linear_forward<float>(operand(x), second, {}, y, workspace);
+  EXPECT_TRUE(test::same_bits(y, expected));
+}
+
 // ------------------------------------------------------------------------------------------------- memory and mistakes
 
 TEST(Linear, TheSecondCallTakesNoMoreMemory) {
@@ -271,7 +302,7 @@ TEST(Linear, TheSecondCallTakesNoMoreMemory) {
     ops::linear_forward<float>(operand(x), packed_weight, {}, y, workspace);
     ops::linear_backward_input<float>(y, weight, dx, workspace);
     ops::linear_backward_weight<float>(y, x, dweight, workspace);
-    return std::pair(workspace.capacity(), packed_weight.panels());
+    return std::pair(workspace.capacity(), packed_weight.factor().panels());
   };
   const ThreadLimit limit(1);  // which thread takes a task is a matter of chance
   step();

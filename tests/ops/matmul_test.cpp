@@ -82,24 +82,6 @@ TEST(Matmul, BitsDoNotDependOnThreadsOrRows) {
   });
 }
 
-TEST(Matmul, EveryGridOfTasksCoversTheProductOnce) {
-  for (const simd::Level level : simd::available_levels()) {
-    const simd::GemmKernels& kernels = simd::gemm_kernels(level);
-    for (const Index m : {1, 13, 14, 15, 100, 503, 504, 505, 1009, 1600}) {
-      for (const Index n : {1, 31, 32, 33, 768}) {
-        const ops::detail::TaskGrid grid =
-            ops::detail::share_tiles({kernels.tile_rows, kernels.panel_columns, kernels.block_rows}, m, n);
-        EXPECT_EQ(grid.rows % kernels.tile_rows, 0);
-        EXPECT_EQ(grid.columns % kernels.panel_columns, 0);
-        EXPECT_LT((grid.row_blocks - 1) * grid.rows, m);
-        EXPECT_GE(grid.row_blocks * grid.rows, m);
-        EXPECT_LT((grid.column_blocks - 1) * grid.columns, n);
-        EXPECT_GE(grid.column_blocks * grid.columns, n);
-      }
-    }
-  }
-}
-
 TEST(Matmul, EmptyMatricesAreFine) {
   test::for_each_level([](simd::Level) {
     Workspace workspace;

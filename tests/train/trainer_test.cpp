@@ -98,6 +98,50 @@ TEST(Trainer, TwentyStepsGiveTheSameBitsOnOneAndTwoThreads) {
   }
 }
 
+TEST(Trainer, GradCheckpointingGivesTheSameBits) {
+  for (const Index micro_batch : {0, 5}) {
+    std::vector<Clip<float>> models;
+    for (const bool grad_checkpointing : {false, true}) {
+      models.push_back(initial_model());
+      train::TrainerOptions o = options();
+      o.micro_batch = micro_batch;
+      o.grad_checkpointing = grad_checkpointing;
+      Trainer<float> trainer(models.back(), o);
+      for (std::int64_t step = 0; step < 5; ++step) {
+        const Batch batch(step);
+        (void)trainer.step(batch.pixels, batch.ids);
+      }
+    }
+    EXPECT_TRUE(same_parameters(models[0], models[1])) << "micro-batch " << micro_batch;
+  }
+}
+
+TEST(Trainer, WeightsArePackedAtUseWhileTheyLearnAndForInferenceInBetween) {
+  Clip<float> model = initial_model();
+  model.prepare();
+  nn::set_trainable(model.visual, false);
+  Trainer<float> trainer(model, options());
+  const auto encode = [&] {
+    const Batch batch(3);
+    Tensor<float, 2> features({16, 16});
+    Workspace workspace;
+    model.encode_text(batch.ids, features, workspace);
+    return features;
+  };
+  for (std::int64_t step = 0; step < 3; ++step) {
+    const Batch batch(step);
+    (void)trainer.step(batch.pixels, batch.ids);
+    Tensor<float, 2> kept;
+    trainer.with_average([&] { kept = encode(); });
+    EXPECT_TRUE(test::same_bits(kept, encode()));
+    model.prepare();  // what the caller packs must not stay when the weights change
+  }
+  const Tensor<float, 2> before = encode();
+  const Batch batch(4);
+  (void)trainer.step(batch.pixels, batch.ids);
+  EXPECT_FALSE(test::same_bits(before, encode()));
+}
+
 TEST(Trainer, ResumedRunsContinueWithTheSameBits) {
   const test::TemporaryDirectory folder;
   const std::string path = folder.path() + "/last.safetensors";

@@ -120,6 +120,8 @@ class Tensor {
     extents_ = extents;
   }
   void fill(T value) { std::fill_n(data(), size(), value); }
+  /// All elements become zero; large memory takes no room until it is written again.
+  void clear() { buffer_.clear(); }
 
   [[nodiscard]] T* data() { return buffer_.data(); }
   [[nodiscard]] const T* data() const { return buffer_.data(); }

@@ -34,19 +34,21 @@ class Clip {
   [[nodiscard]] T log_scale() const { return *logit_scale.value.data(); }
   [[nodiscard]] T bias() const { return has_logit_bias() ? *logit_bias.value.data() : T(0); }
 
-  /// Brings all weights into the form that products read, in the precision of the last time. After loading, and after
-  /// every step of an optimiser.
+  /// Brings all weights into the form that products read, in the precision and manner of the last time. After loading
+  /// and, with Packing::kept, whenever weights have changed.
   void prepare() {
-    visual.prepare(precision_);
-    text.prepare(precision_);
+    visual.prepare(precision_, packing_);
+    text.prepare(precision_, packing_);
   }
-  /// The same in another precision, of forward and backward products. Without bfloat16 products on this machine, and
-  /// for double, it stays float32: precision() says what it is.
-  void prepare(Precision precision) {
+  /// The same in another precision, of forward and backward products, or in another manner. Without bfloat16 products
+  /// on this machine, and for double, it stays float32: precision() says what it is.
+  void prepare(Precision precision, nn::Packing packing = nn::Packing::kept) {
     precision_ = std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
+    packing_ = packing;
     prepare();
   }
   [[nodiscard]] Precision precision() const { return precision_; }
+  [[nodiscard]] nn::Packing packing() const { return packing_; }
 
   /// pixels: (B, 3, H, W)   features: (B, E), before l2 normalisation. Const and re-entrant: several threads may call
   /// it on one model, each with a workspace of its own. Same bits whatever the batch and the number of threads.
@@ -85,6 +87,7 @@ class Clip {
  private:
   ClipConfig config_;
   Precision precision_ = Precision::float32;
+  nn::Packing packing_ = nn::Packing::kept;
 };
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -36,9 +36,9 @@ class TextTransformer {
   [[nodiscard]] Index embed_dim() const { return text_projection.weight.shape[0]; }
 
   /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
-  void prepare(Precision precision = Precision::float32) {
-    transformer.prepare(precision);
-    text_projection.prepare();
+  void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
+    transformer.prepare(precision, packing);
+    text_projection.prepare(Precision::float32, packing);
   }
 
   /// ids: (B, L), L <= context_length, padded on the right (bidirectional towers: L = context_length)

@@ -48,14 +48,15 @@ class VisionTransformer {
   [[nodiscard]] Index embed_dim() const { return embed_dim_; }
 
   /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
-  void prepare(Precision precision = Precision::float32) {
-    conv1.prepare(precision);
-    transformer.prepare(precision);
-    if (config_.pool == VisionPool::attention_pool) attn_pool.prepare(precision);
-    if (config_.projection) proj.prepare();
+  void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
+    conv1.prepare(precision, packing);
+    transformer.prepare(precision, packing);
+    if (config_.pool == VisionPool::attention_pool) attn_pool.prepare(precision, packing);
+    if (config_.projection) proj.prepare(Precision::float32, packing);
   }
 
-  /// pixels: (B, 3, H, W), normalised as the model's transform does   features: (B, E), before l2 normalisation.
+  /// pixels: (B, 3, H, W), normalised as the model's transform does; with `saved` they stay where they are until
+  /// backward()   features: (B, E), before l2 normalisation.
   void forward(TensorView<const T, 4> pixels, TensorView<T, 2> features, Workspace& workspace,
                Saved* saved = nullptr) const {
     if (config_.flexible()) {

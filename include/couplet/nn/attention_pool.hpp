@@ -23,9 +23,9 @@ class AttentionPool {
   AttentionPool(Index width, Index heads, Index mlp_width, Activation activation, double eps)
       : probe(Shape{1, 1, width}), attn(width, heads), ln(width, eps), mlp(width, mlp_width, activation) {}
 
-  void prepare(Precision precision = Precision::float32) {
-    attn.prepare(precision);
-    mlp.prepare(precision);
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    attn.prepare(precision, packing);
+    mlp.prepare(precision, packing);
   }
 
   /// x: (R, C), the tokens   y: (sequences, C), assigned.

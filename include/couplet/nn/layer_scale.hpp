@@ -12,6 +12,10 @@ class LayerScale {
   struct Saved {
     Tensor<T, 2> u;  // (R, C), or empty
     void resize(const LayerScale& scale, Index rows) { u.resize({scale.empty() ? 0 : rows, scale.gamma.size()}); }
+    template <class F>
+    void visit_tensors(F&& f) {
+      f(u);
+    }
   };
 
   LayerScale() = default;

@@ -4,9 +4,9 @@
 /// Queries may come from other rows than keys and values: all rows of a tower's block, only the pooled row of its last
 /// block, or the probe of an attention-pool head.
 #include "couplet/core/sequences.hpp"
+#include "couplet/nn/linear.hpp"
 #include "couplet/nn/module.hpp"
 #include "couplet/ops/attention.hpp"
-#include "couplet/ops/linear.hpp"
 
 namespace couplet::inline COUPLET_ABI::nn {
 
@@ -25,6 +25,15 @@ class MultiheadAttention {
       out.resize({query_rows, width});
       lse.resize({query_rows, heads});
     }
+    template <class F>
+    void visit_tensors(F&& f) {
+      for (Tensor<T, 2>* each : {&q, &kv, &out, &lse}) f(*each);
+    }
+  };
+
+  /// The weights as products read them.
+  struct Packed {
+    ops::PackedFactor<T> q, kv, out;
   };
 
   /// Where a row block lies in the batch's Saved.
@@ -48,20 +57,30 @@ class MultiheadAttention {
   [[nodiscard]] Index width() const { return out_proj_bias.size(); }
   [[nodiscard]] Index heads() const { return heads_; }
 
-  void prepare(Precision precision = Precision::float32) {
-    const Index c = width();
-    const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
-    packed_q_.pack(w.slice(0, c), precision);
-    packed_kv_.pack(w.slice(c, 3 * c), precision);
-    packed_out_.pack(std::as_const(out_proj_weight).matrix(), precision);
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    packed_q_.pack(q_weight(), precision, packing);
+    packed_kv_.pack(kv_weight(), precision, packing);
+    packed_out_.pack(std::as_const(out_proj_weight).matrix(), precision, packing);
   }
   /// Of its products, attention's included, and so of the operands that forward() likes best.
   [[nodiscard]] Precision precision() const { return packed_q_.precision(); }
 
+  /// What is kept, or packed now in the workspace.
+  [[nodiscard]] Packed packed(Workspace& workspace) const {
+    if (packed_q_.empty()) fail("attention", "prepare() was not called after the weights were set");
+    return {packed_q_.factor(q_weight(), workspace), packed_kv_.factor(kv_weight(), workspace),
+            packed_out_.factor(out_proj_weight.matrix(), workspace)};
+  }
+
   /// xq: (Rq, C) gives the queries, x: (R, C) keys and values; y: (Rq, C), the residual stream, is added to.
   void forward(const ops::Operand<T>& xq, const Sequences& queries, const ops::Operand<T>& x, const Sequences& keys,
                bool causal, TensorView<T, 2> y, Workspace& workspace, Saved* saved, Rows rows = {}) const {
-    if (packed_q_.empty()) fail("attention", "prepare() was not called after the weights were set");
+    Workspace::Scope scope(workspace);
+    forward(packed(workspace), xq, queries, x, keys, causal, y, workspace, saved, rows);
+  }
+  void forward(const Packed& weights, const ops::Operand<T>& xq, const Sequences& queries, const ops::Operand<T>& x,
+               const Sequences& keys, bool causal, TensorView<T, 2> y, Workspace& workspace, Saved* saved,
+               Rows rows) const {
     Workspace::Scope scope(workspace);
     const Index c = width();
     const Index rq = xq.rows();
@@ -76,11 +95,11 @@ class MultiheadAttention {
     TensorView<T, 2> lse;
     if (saved != nullptr) lse = saved->lse.view().slice(rows.first_query, rows.first_query + rq);
 
-    ops::linear_forward(xq, packed_q_, {.bias = in_proj_bias.value.data()}, q, workspace);
-    ops::linear_forward(x, packed_kv_, {.bias = in_proj_bias.value.data() + c}, kv, workspace);
+    ops::linear_forward(xq, weights.q, {.bias = in_proj_bias.value.data()}, q, workspace);
+    ops::linear_forward(x, weights.kv, {.bias = in_proj_bias.value.data() + c}, kv, workspace);
     ops::attention_forward<T>(q, kv.columns(0, c), kv.columns(c, 2 * c), queries, keys,
                               {.heads = heads_, .causal = causal, .precision = precision()}, out, lse, workspace);
-    ops::linear_forward(out, packed_out_, {.bias = out_proj_bias.value.data(), .accumulate = true}, y, workspace);
+    ops::linear_forward(out, weights.out, {.bias = out_proj_bias.value.data(), .accumulate = true}, y, workspace);
   }
 
   /// dy: (Rq, C)   dxq: (Rq, C), dx: (R, C), assigned. In self-attention xq is x and the caller adds the two.
@@ -104,9 +123,8 @@ class MultiheadAttention {
                                {.heads = heads_, .causal = causal, .precision = precision()}, dq, dkv.columns(0, c),
                                dkv.columns(c, 2 * c), workspace);
 
-    const TensorView<const T, 2> w = std::as_const(in_proj_weight).matrix();
-    if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, w.slice(0, c), dxq, workspace, precision());
-    if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, w.slice(c, 3 * c), dx, workspace, precision());
+    if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, q_weight(), dxq, workspace, precision());
+    if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, kv_weight(), dx, workspace, precision());
     if (in_proj_weight.trainable) {
       const TensorView<T, 2> dweight = in_proj_weight.grad_matrix();
       ops::linear_backward_weight<T>(dq, xq, dweight.slice(0, c), workspace, precision());
@@ -132,6 +150,9 @@ class MultiheadAttention {
   Parameter<T> out_proj_bias;    ///< (C)
 
  private:
+  [[nodiscard]] TensorView<const T, 2> q_weight() const { return in_proj_weight.matrix().slice(0, width()); }
+  [[nodiscard]] TensorView<const T, 2> kv_weight() const { return in_proj_weight.matrix().slice(width(), 3 * width()); }
+
   Index heads_ = 1;
   ops::PackedWeight<T> packed_q_, packed_kv_, packed_out_;
 };

@@ -15,8 +15,8 @@ struct Parameter {
   /// Zeros of another shape; the gradient is dropped.
   void reshape(const Shape& new_shape) {
     shape = new_shape;
+    value.release();  // new memory is zero
     value.resize(shape.size());
-    std::fill_n(value.data(), value.size(), T(0));
     grad.release();
   }
   [[nodiscard]] Index size() const { return value.size(); }
@@ -31,11 +31,11 @@ struct Parameter {
   [[nodiscard]] TensorView<T, 1> grad_vector() { return {grad.data(), {grad.size()}}; }
 
   [[nodiscard]] bool has_grad() const { return grad.size() == value.size(); }
-  /// Makes the gradient exist (if trainable) and zero.
+  /// Makes the gradient exist (if trainable) and zero. A large one takes room when backward() writes it.
   void zero_grad() {
     if (!trainable) return;
     grad.resize(value.size());
-    std::fill_n(grad.data(), grad.size(), T(0));
+    grad.clear();
   }
 
   Shape shape;

@@ -10,7 +10,7 @@ template <class T>
 class PatchEmbedding {
  public:
   struct Saved {
-    Tensor<T, 4> pixels;  // (B, channels, H, W)
+    TensorView<const T, 4> pixels;  // (B, channels, H, W), borrowed: they stay where they are until backward()
   };
 
   PatchEmbedding() = default;
@@ -24,27 +24,27 @@ class PatchEmbedding {
     return (height / patch_size()) * (width / patch_size());
   }
 
-  void prepare(Precision precision = Precision::float32) { packed_.pack(std::as_const(weight).matrix(), precision); }
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    packed_.pack(std::as_const(weight).matrix(), precision, packing);
+  }
 
   /// pixels: (B, channels, H, W)   y: (B * patches, C), assigned.
   void forward(TensorView<const T, 4> pixels, TensorView<T, 2> y, Workspace& workspace, Saved* saved) const {
     if (packed_.empty()) fail("patch_embedding", "prepare() was not called after the weight was set");
-    if (saved != nullptr) {
-      saved->pixels.resize(pixels.extents());
-      copy(pixels, saved->pixels.view());
-    }
+    if (saved != nullptr) saved->pixels = pixels;
     Workspace::Scope scope(workspace);
-    const ops::Operand<T> unfolded(workspace, y.extent(0), packed_.inputs());
+    const ops::PackedFactor<T> packed = packed_.factor(weight.matrix(), workspace);
+    const ops::Operand<T> unfolded(workspace, y.extent(0), packed.rows());
     ops::image_to_patches(pixels, patch_size(), unfolded);
-    ops::linear_forward(unfolded, packed_, {.bias = bias.size() > 0 ? bias.value.data() : nullptr}, y, workspace);
+    ops::linear_forward(unfolded, packed, {.bias = bias.size() > 0 ? bias.value.data() : nullptr}, y, workspace);
   }
 
   /// dy: (B * patches, C). Images are data, so nothing is propagated to the pixels.
   void backward(TensorView<const T, 2> dy, Workspace& workspace, const Saved& saved) {
     Workspace::Scope scope(workspace);
     if (weight.trainable) {
-      const ops::Operand<T> unfolded(workspace, dy.extent(0), packed_.inputs());
-      ops::image_to_patches<T>(saved.pixels.view(), patch_size(), unfolded);
+      const ops::Operand<T> unfolded(workspace, dy.extent(0), std::as_const(weight).matrix().extent(1));
+      ops::image_to_patches<T>(saved.pixels, patch_size(), unfolded);
       ops::linear_backward_weight<T>(dy, unfolded.view(), weight.grad_matrix(), workspace, packed_.precision());
     }
     if (bias.size() > 0 && bias.trainable) ops::linear_backward_bias(dy, bias.grad_vector());

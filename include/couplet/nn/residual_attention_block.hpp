@@ -35,6 +35,22 @@ class ResidualAttentionBlock {
       ls_1.resize(block.ls_1, query_rows);
       ls_2.resize(block.ls_2, query_rows);
     }
+    /// The large ones: all but the statistics of the norms.
+    template <class F>
+    void visit_tensors(F&& f) {
+      f(x);
+      f(mid);
+      attn.visit_tensors(f);
+      mlp.visit_tensors(f);
+      ls_1.visit_tensors(f);
+      ls_2.visit_tensors(f);
+    }
+  };
+
+  /// The weights as products read them.
+  struct Packed {
+    typename MultiheadAttention<T>::Packed attn;
+    typename Mlp<T>::Packed mlp;
   };
 
   ResidualAttentionBlock() = default;
@@ -44,27 +60,31 @@ class ResidualAttentionBlock {
     if (layer_scale) ls_1 = ls_2 = LayerScale<T>(width);
   }
 
-  void prepare(Precision precision = Precision::float32) {
-    attn.prepare(precision);
-    mlp.prepare(precision);
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    attn.prepare(precision, packing);
+    mlp.prepare(precision, packing);
   }
+  /// What is kept, or packed now in the workspace.
+  [[nodiscard]] Packed packed(Workspace& workspace) const { return {attn.packed(workspace), mlp.packed(workspace)}; }
 
   /// x: (R, C), the residual stream of a row block, changed in place.
-  void forward(TensorView<T, 2> x, const RowBlock& block, bool causal, Workspace& workspace, Saved* saved) const {
+  void forward(const Packed& weights, TensorView<T, 2> x, const RowBlock& block, bool causal, Workspace& workspace,
+               Saved* saved) const {
     Workspace::Scope scope(workspace);
     const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), attn.precision());
     normalize_input(x, block, a, saved);
     ls_1.add(x, workspace, saved != nullptr ? &saved->ls_1 : nullptr, block.first_row, [&](TensorView<T, 2> u) {
-      attn.forward(a, block.sequences, a, block.sequences, causal, u, workspace,
+      attn.forward(weights.attn, a, block.sequences, a, block.sequences, causal, u, workspace,
                    saved != nullptr ? &saved->attn : nullptr, {block.first_row, block.first_row});
     });
-    forward_mlp(x, block.first_row, workspace, saved);
+    forward_mlp(weights.mlp, x, block.first_row, workspace, saved);
   }
 
   /// x: (R, C), read only   pooled_rows: for each sequence of the block the row of x that is kept; it must see every
   /// row of its sequence (the class token, or the last token of a causal text)   y: (sequences, C), assigned.
-  void forward_pooled(TensorView<const T, 2> x, const RowBlock& block, std::span<const Index> pooled_rows,
-                      TensorView<T, 2> y, Workspace& workspace, Saved* saved) const {
+  void forward_pooled(const Packed& weights, TensorView<const T, 2> x, const RowBlock& block,
+                      std::span<const Index> pooled_rows, TensorView<T, 2> y, Workspace& workspace,
+                      Saved* saved) const {
     Workspace::Scope scope(workspace);
     const Index n = block.sequences.count();
     const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), attn.precision());
@@ -73,10 +93,10 @@ class ResidualAttentionBlock {
     const ops::Operand<T> aq(workspace, n, x.extent(1), attn.precision());
     ln_1.forward(y, aq);
     ls_1.add(y, workspace, saved != nullptr ? &saved->ls_1 : nullptr, block.first_sequence, [&](TensorView<T, 2> u) {
-      attn.forward(aq, one_row_each(n, workspace), a, block.sequences, false, u, workspace,
+      attn.forward(weights.attn, aq, one_row_each(n, workspace), a, block.sequences, false, u, workspace,
                    saved != nullptr ? &saved->attn : nullptr, {block.first_sequence, block.first_row});
     });
-    forward_mlp(y, block.first_sequence, workspace, saved);
+    forward_mlp(weights.mlp, y, block.first_sequence, workspace, saved);
   }
 
   /// dx: (R, C), the gradient of the residual stream: of what went out before, of what came in afterwards.
@@ -136,13 +156,14 @@ class ResidualAttentionBlock {
     ln_1.forward(x, a, saved != nullptr ? &saved->ln_1 : nullptr, block.first_row);
   }
 
-  void forward_mlp(TensorView<T, 2> x, Index first_row, Workspace& workspace, Saved* saved) const {
+  void forward_mlp(const typename Mlp<T>::Packed& weights, TensorView<T, 2> x, Index first_row, Workspace& workspace,
+                   Saved* saved) const {
     Workspace::Scope scope(workspace);
     if (saved != nullptr) copy(x, saved->mid.view().slice(first_row, first_row + x.extent(0)));
     const ops::Operand<T> a(workspace, x.extent(0), x.extent(1), mlp.precision());
     ln_2.forward(x, a, saved != nullptr ? &saved->ln_2 : nullptr, first_row);
     ls_2.add(x, workspace, saved != nullptr ? &saved->ls_2 : nullptr, first_row, [&](TensorView<T, 2> u) {
-      mlp.forward(a, u, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
+      mlp.forward(weights, a, u, workspace, saved != nullptr ? &saved->mlp : nullptr, first_row);
     });
   }
 

@@ -17,77 +17,59 @@
 
 namespace couplet::inline COUPLET_ABI::ops {
 
-/// A weight in the form that linear_forward reads. Packing again reuses the memory.
+/// When weights are brought into the form that products read.
+enum class Packing {
+  kept,   ///< once, and kept until they change: inference
+  at_use  ///< by each pass that reads them, in its workspace: training, where they change after every pass
+};
+
+/// The packed form of a weight, or the knowledge that it is packed at use. Packing again reuses the memory.
 template <class T>
 class PackedWeight {
  public:
-  /// weight: (outputs, inputs), for x W^T. The precision is one of float's.
-  void pack(TensorView<const T, 2> weight, Precision = Precision::float32) {
-    matrix_.resize({weight.extent(1), weight.extent(0)});
-    for (Index i = 0; i < weight.extent(1); ++i) {
-      for (Index j = 0; j < weight.extent(0); ++j) matrix_(i, j) = weight(j, i);
-    }
-    packed_ = true;
-  }
-
-  [[nodiscard]] Index inputs() const { return matrix_.extent(0); }
-  [[nodiscard]] Index outputs() const { return matrix_.extent(1); }
-  /// Nothing has been packed yet.
-  [[nodiscard]] bool empty() const { return !packed_; }
-  /// In which products with it run.
-  [[nodiscard]] Precision precision() const { return Precision::float32; }
-
-  /// (inputs, outputs)
-  [[nodiscard]] TensorView<const T, 2> matrix() const { return matrix_.view(); }
-
- private:
-  Tensor<T, 2> matrix_;
-  bool packed_ = false;
-};
-
-/// The panels of the instruction-set level that was active when the weight was packed; products with it run on that
-/// level.
-template <>
-class PackedWeight<float> {
- public:
-  /// bfloat16 where this machine has it, else float32.
-  void pack(TensorView<const float, 2> weight, Precision precision = Precision::float32) {
-    const Factor<float> b{weight, true};
-    inputs_ = b.rows();
-    outputs_ = b.columns();
-    kernels_ = &simd::gemm_kernels();
-    bf16_kernels_ = precision == Precision::bfloat16 ? simd::bf16_gemm_kernels() : nullptr;
-    if (bf16_kernels_ != nullptr) {
-      panels_.release();
-      bf16_panels_.resize(simd::bf16::packed_b_size(inputs_, outputs_));
-      detail::pack_b_bf16(*bf16_kernels_, b, bf16_panels_.data());
+  /// weight: (outputs, inputs), for x W^T. Products of float run in bfloat16 where that is asked for and this machine
+  /// has it.
+  void pack(TensorView<const T, 2> weight, Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    prepared_ = true;
+    if (packing == Packing::at_use) {
+      memory_.release();
+      form_ = {};
+    } else if constexpr (std::is_same_v<T, float>) {
+      form_ = PackedFactor<T>({weight, true}, precision, *this);
     } else {
-      bf16_panels_.release();
-      panels_.resize(kernels_->packed_size(inputs_, outputs_));
-      detail::pack_panels(*kernels_, b, panels_.data());
+      const TensorView<T, 2> copied(take<T>(weight.size()), weight.extents());
+      copy(weight, copied);
+      form_ = PackedFactor<T>({copied, true}, precision, *this);
     }
+    precision_ = std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
   }
 
-  [[nodiscard]] Index inputs() const { return inputs_; }
-  [[nodiscard]] Index outputs() const { return outputs_; }
-  [[nodiscard]] bool empty() const { return kernels_ == nullptr; }
-  [[nodiscard]] Precision precision() const {
-    return bf16_kernels_ != nullptr ? Precision::bfloat16 : Precision::float32;
-  }
+  /// pack() has not been called.
+  [[nodiscard]] bool empty() const { return !prepared_; }
+  /// In which products with it run.
+  [[nodiscard]] Precision precision() const { return precision_; }
+  [[nodiscard]] Packing packing() const { return form_.empty() ? Packing::at_use : Packing::kept; }
 
-  [[nodiscard]] const simd::GemmKernels& kernels() const { return *kernels_; }
-  [[nodiscard]] const float* panels() const { return panels_.data(); }
-  /// When precision() is bfloat16.
-  [[nodiscard]] const simd::Bf16GemmKernels& bf16_kernels() const { return *bf16_kernels_; }
-  [[nodiscard]] const bfloat16* bf16_panels() const { return bf16_panels_.data(); }
+  /// The packed form: what is kept, or `weight` packed now in the workspace.
+  [[nodiscard]] PackedFactor<T> factor(TensorView<const T, 2> weight, Workspace& workspace) const {
+    if (!form_.empty()) return factor();
+    return PackedFactor<T>({weight, true}, precision_, workspace);
+  }
+  /// What is kept.
+  [[nodiscard]] PackedFactor<T> factor() const { return form_.empty() ? form_ : form_.at(memory_.data()); }
+
+  /// Where its form takes memory from.
+  template <class Element>
+  [[nodiscard]] Element* take(Index count) {
+    memory_.resize(checked_multiply(count, static_cast<Index>(sizeof(Element))));
+    return reinterpret_cast<Element*>(memory_.data());
+  }
 
  private:
-  AlignedBuffer<float> panels_;
-  AlignedBuffer<bfloat16> bf16_panels_;
-  const simd::GemmKernels* kernels_ = nullptr;
-  const simd::Bf16GemmKernels* bf16_kernels_ = nullptr;
-  Index inputs_ = 0;
-  Index outputs_ = 0;
+  AlignedBuffer<std::byte> memory_;
+  PackedFactor<T> form_;  // of memory_ where it lay when it was packed
+  Precision precision_ = Precision::float32;
+  bool prepared_ = false;
 };
 
 /// What happens to the product before it is stored.
@@ -102,13 +84,13 @@ struct Epilogue {
 namespace detail {
 
 template <class T>
-void check_linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue,
+void check_linear_forward(const Operand<T>& x, const PackedFactor<T>& weight, const Epilogue<T>& epilogue,
                           const Operand<T>& y) {
   if (weight.empty()) fail("linear", "the weight has not been packed");
   const Shape shape{y.rows(), y.columns()};
-  if (x.columns() != weight.inputs() || y.rows() != x.rows() || y.columns() != weight.outputs()) {
+  if (x.columns() != weight.rows() || y.rows() != x.rows() || y.columns() != weight.columns()) {
     fail("linear", "shapes do not fit: x " + to_string(Shape{x.rows(), x.columns()}) + ", weight " +
-                       to_string(Shape{weight.outputs(), weight.inputs()}) + ", y " + to_string(shape));
+                       to_string(Shape{weight.columns(), weight.rows()}) + ", y " + to_string(shape));
   }
   if (epilogue.preactivation.data() != nullptr && epilogue.preactivation.shape() != shape) {
     fail("linear",
@@ -121,14 +103,14 @@ void check_linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, co
   if (epilogue.accumulate && y.panels() != nullptr) fail("linear", "a packed operand cannot be added to");
 }
 
-/// The definition, element by element.
+/// The definition, element by element. weight: (K, N)
 template <class T>
-void linear_forward_reference(TensorView<const T, 2> x, TensorView<const T, 2> weight, const Epilogue<T>& epilogue,
+void linear_forward_reference(TensorView<const T, 2> x, const Factor<T>& weight, const Epilogue<T>& epilogue,
                               TensorView<T, 2> y) {
   parallel_for(x.extent(0), [&](Index r) {
-    for (Index n = 0; n < weight.extent(1); ++n) {
+    for (Index n = 0; n < weight.columns(); ++n) {
       T z = 0;
-      for (Index k = 0; k < weight.extent(0); ++k) z += x(r, k) * weight(k, n);
+      for (Index k = 0; k < weight.rows(); ++k) z += x(r, k) * weight(k, n);
       if (epilogue.bias != nullptr) z += epilogue.bias[n];
       if (epilogue.preactivation.data() != nullptr) epilogue.preactivation(r, n) = z;
       const T value = activation(epilogue.activation, z);
@@ -138,7 +120,7 @@ void linear_forward_reference(TensorView<const T, 2> x, TensorView<const T, 2> w
 }
 
 /// The kernels sum in C: in y itself where that is possible, else in the preactivation.
-inline void linear_forward_kernels(TensorView<const float, 2> x, const PackedWeight<float>& weight,
+inline void linear_forward_kernels(TensorView<const float, 2> x, const PackedFactor<float>& weight,
                                    const Epilogue<float>& epilogue, TensorView<float, 2> y, Workspace& workspace) {
   const Workspace::Scope scope(workspace);
   simd::GemmEpilogue finish{.bias = epilogue.bias, .activation = epilogue.activation};
@@ -156,7 +138,7 @@ inline void linear_forward_kernels(TensorView<const float, 2> x, const PackedWei
 }
 
 /// Rows of x are packed on the way; y may be rows or the packed operand of the next product.
-inline void linear_forward_bf16(const Operand<float>& x, const PackedWeight<float>& weight,
+inline void linear_forward_bf16(const Operand<float>& x, const PackedFactor<float>& weight,
                                 const Epilogue<float>& epilogue, const Operand<float>& y, Workspace& workspace) {
   const Workspace::Scope scope(workspace);
   const bfloat16* a = x.panels();
@@ -179,9 +161,9 @@ inline void linear_forward_bf16(const Operand<float>& x, const PackedWeight<floa
 
 }  // namespace detail
 
-/// y = f(x W^T + b), or y += f(x W^T + b).   x: (R, K); weight: (N, K) packed; y: (R, N), not overlapping x.
+/// y = f(x W^T + b), or y += f(x W^T + b).   x: (R, K); weight: W^T (K, N) packed; y: (R, N), not overlapping x.
 template <class T>
-void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue,
+void linear_forward(const Operand<T>& x, const PackedFactor<T>& weight, const Epilogue<T>& epilogue,
                     const Operand<T>& y, Workspace& workspace) {
   detail::check_linear_forward(x, weight, epilogue, y);
   if constexpr (std::is_same_v<T, float>) {
@@ -190,15 +172,26 @@ void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Ep
     }
     detail::linear_forward_kernels(x.view(), weight, epilogue, y.view(), workspace);
   } else {
-    detail::linear_forward_reference<T>(x.view(), weight.matrix(), epilogue, y.view());
+    detail::linear_forward_reference<T>(x.view(), weight.factor(), epilogue, y.view());
   }
 }
 
 /// The same into rows.
 template <class T>
-void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue, TensorView<T, 2> y,
+void linear_forward(const Operand<T>& x, const PackedFactor<T>& weight, const Epilogue<T>& epilogue, TensorView<T, 2> y,
                     Workspace& workspace) {
   linear_forward(x, weight, epilogue, Operand<T>(y), workspace);
+}
+/// The same with a weight that keeps its packed form.
+template <class T>
+void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue, TensorView<T, 2> y,
+                    Workspace& workspace) {
+  linear_forward(x, weight.factor(), epilogue, Operand<T>(y), workspace);
+}
+template <class T>
+void linear_forward(const Operand<T>& x, const PackedWeight<T>& weight, const Epilogue<T>& epilogue,
+                    const Operand<T>& y, Workspace& workspace) {
+  linear_forward(x, weight.factor(), epilogue, y, workspace);
 }
 
 /// dx = dy W, assigned.   dy: (R, N); weight: (N, K); dx: (R, K).

@@ -5,7 +5,7 @@
 ///
 /// Bits: an element depends on its row of A, its column of B and K alone. Threads share out rows and columns, never the
 /// inner index.
-#include "couplet/ops/matmul.hpp"
+#include "couplet/ops/factor.hpp"
 #include "couplet/simd/gemm_bf16.hpp"
 
 namespace couplet::inline COUPLET_ABI::ops::detail {

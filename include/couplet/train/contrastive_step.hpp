@@ -26,9 +26,13 @@ enum class LossKind { clip, siglip };
 template <class T>
 class ContrastiveStep {
  public:
-  /// micro_batch: pairs whose activations are in memory at a time; 0: all of the batch.
-  explicit ContrastiveStep(LossKind kind, Index micro_batch = 0) : kind_(kind), micro_batch_(micro_batch) {
+  /// micro_batch: pairs whose activations are in memory at a time; 0: all of the batch. grad_checkpointing: keeps the
+  /// input of each block alone, and runs blocks forward again in the backward pass.
+  explicit ContrastiveStep(LossKind kind, Index micro_batch = 0, bool grad_checkpointing = false)
+      : kind_(kind), micro_batch_(micro_batch) {
     if (micro_batch < 0) fail("train", "micro_batch must not be negative: " + std::to_string(micro_batch));
+    saved_visual_.transformer.grad_checkpointing = grad_checkpointing;
+    saved_text_.transformer.grad_checkpointing = grad_checkpointing;
   }
 
   /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters and returns the loss. A
@@ -41,7 +45,9 @@ class ContrastiveStep {
     image_.resize(ids.extent(0), model.embed_dim());
     forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
     const T loss = text_and_loss(model, ids);
-    if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
+    if (!train_visual) return loss;
+    make_room(model.visual);
+    backward(model.visual, pixels, image_, saved_visual_);
     return loss;
   }
 
@@ -55,6 +61,12 @@ class ContrastiveStep {
     copy(features, image_.features.view());
     image_.normalize();
     return text_and_loss(model, ids);
+  }
+
+  /// Gives back the room of all activations until the next step.
+  void clear_activations() {
+    clear(saved_visual_.transformer);
+    clear(saved_text_.transformer);
   }
 
   /// (B, E), unit length, of the last step.
@@ -116,6 +128,25 @@ class ContrastiveStep {
       }
       tower.backward(dfeatures.slice(begin, end), workspace_, saved);
     }
+  }
+
+  template <class Saved>
+  static void clear(Saved& saved) {
+    saved.visit_tensors([](auto& tensor) { tensor.clear(); });
+  }
+
+  /// The activations of the text tower have been used when the gradients of the image tower begin to take room (see
+  /// Parameter::zero_grad). They make way for as much. Taking room again costs a little time, so it is not done where
+  /// the gradients are small beside the activations.
+  void make_room(VisionTransformer<T>& visual) {
+    Index activations = 0;
+    saved_text_.transformer.visit_tensors([&](const auto& tensor) { activations += tensor.size(); });
+    Index wanted = nn::count_parameters(visual);
+    if (4 * wanted < activations) return;
+    saved_text_.transformer.visit_tensors([&](auto& tensor) {
+      if (wanted > 0) tensor.clear();
+      wanted -= tensor.size();
+    });
   }
 
   /// The text tower, the loss, and the text tower backwards; d(image features) is there afterwards.

@@ -100,6 +100,7 @@ class TrainingRun {
     observer.on_start(status(trainer.progress));
     Going going{trainer, loader, record, observer, run_line};
     go(going);
+    bundle_.model.prepare();
     const Progress& progress = trainer.progress;
     return {.step = progress.step,
             .finished = progress.step == total_steps_,
@@ -228,6 +229,7 @@ class TrainingRun {
     o.ema_decay = options_.ema_decay;
     o.grad_clip_norm = options_.grad_clip_norm;
     o.micro_batch = options_.micro_batch;
+    o.grad_checkpointing = options_.grad_checkpointing;
     return o;
   }
 

@@ -54,6 +54,7 @@ struct RunOptions {
   std::int64_t val_frequency = 1;           ///< evaluate every so many epochs
   std::int64_t save_frequency = 1;          ///< save every so many epochs
   std::int64_t save_steps = 0;              ///< and every so many steps; 0: at ends of epochs only
+  bool grad_checkpointing = false;          ///< less memory for activations, a second forward pass of each block
   Index max_unreadable = 1000;              ///< more samples that cannot be used end the run
   std::string options_json = {};            ///< written to out/options.json: how a program would repeat the run
   std::string cache_features = {};          ///< file for the features of a locked image tower; empty: none are kept

@@ -22,10 +22,11 @@ struct TrainerOptions {
   LossKind loss = LossKind::clip;
   optim::LearningRateSchedule schedule = {};
   std::variant<optim::AdamWOptions, optim::LionOptions> optimizer = optim::AdamWOptions{};
-  double grad_clip_norm = 0;  ///< 0: not clipped
-  double layer_decay = 1;     ///< of the learning rate, per layer; 1: none
-  double ema_decay = 0;       ///< of the average of weights; 0: no average
-  Index micro_batch = 0;      ///< pairs whose activations are in memory at a time; 0: the whole batch
+  double grad_clip_norm = 0;        ///< 0: not clipped
+  double layer_decay = 1;           ///< of the learning rate, per layer; 1: none
+  double ema_decay = 0;             ///< of the average of weights; 0: no average
+  Index micro_batch = 0;            ///< pairs whose activations are in memory at a time; 0: the whole batch
+  bool grad_checkpointing = false;  ///< keep the inputs of blocks alone, and run blocks forward again to go backward
 };
 
 /// What one step did.
@@ -39,7 +40,9 @@ struct StepReport {
   std::string skipped = {};  ///< why the step changed no parameter: something was not finite; empty otherwise
 };
 
-/// Borrows the model, which must outlive it. Freeze towers (nn::set_trainable) before making the trainer.
+/// Borrows the model, which must outlive it. Freeze towers (nn::set_trainable) before making the trainer. It leaves
+/// towers that learn with weights that are packed at use (nn::Packing): inference in between belongs into
+/// with_average(), and model.prepare() makes it fast again afterwards.
 template <class T>
 class Trainer {
  public:
@@ -47,7 +50,7 @@ class Trainer {
       : model_(model),
         options_(options),
         optimizer_(make_optimizer(model, options)),
-        step_(options.loss, options.micro_batch) {
+        step_(options.loss, options.micro_batch, options.grad_checkpointing) {
     options_.schedule.validate();
     if (options.loss == LossKind::siglip && !model.has_logit_bias()) {
       fail("train", "the sigmoid loss needs a model with a logit_bias");
@@ -59,26 +62,27 @@ class Trainer {
       std::visit([&](auto& optimizer) { optimizer.scale_learning_rates(factor); }, optimizer_);
     }
     progress.logit_scale_limit = static_cast<double>(optim::logit_scale_limit(model.log_scale()));
+    prepare_towers(nn::Packing::kept, false);
+    prepare_towers(nn::Packing::at_use);
   }
 
   /// One optimiser step on B pairs. When the loss or a gradient is not finite, parameters and optimiser stay as they
   /// are; the report and `progress` say so.
   StepReport step(TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
-    zero_grad();
+    begin_step();
     return finish(step_.forward_backward(model_, pixels, ids));
   }
   /// The same with the features that a frozen image tower gave for the pictures before. features: (B, E).
   StepReport step_features(TensorView<const T, 2> features, TensorView<const std::int64_t, 2> ids) {
-    zero_grad();
+    begin_step();
     return finish(step_.forward_backward_features(model_, features, ids));
   }
 
-  /// Calls f() while the model holds the averaged weights, if there is an average; otherwise with the weights as they
-  /// are.
+  /// Calls f() while the model is prepared for inference and holds the averaged weights, if there is an average;
+  /// otherwise the weights as they are.
   template <class F>
   void with_average(F&& f) {
-    if (!average_) return f();
-    const Swapped swapped(*this);
+    const Inference inference(*this);
     f();
   }
 
@@ -89,7 +93,8 @@ class Trainer {
   void load(const std::string& path, const std::string& fingerprint) {
     progress = load_training_state(path, state(), fingerprint);
     std::visit([&](auto& optimizer) { optimizer.set_steps(progress.step - progress.skipped); }, optimizer_);
-    model_.prepare();
+    prepare_towers(nn::Packing::kept, false);
+    prepare_towers(nn::Packing::at_use);
   }
 
   Progress progress;
@@ -97,21 +102,31 @@ class Trainer {
  private:
   using AnyOptimizer = std::variant<optim::AdamW<T>, optim::Lion<T>>;
 
-  /// The averages in the place of the weights, for a scope.
-  class Swapped {
+  /// The averages in the place of the weights, weights packed and no activations in memory, for a scope.
+  class Inference {
    public:
-    explicit Swapped(Trainer& trainer) : trainer_(trainer) { swap(); }
-    ~Swapped() { swap(); }
-    Swapped(const Swapped&) = delete;
-    Swapped& operator=(const Swapped&) = delete;
+    explicit Inference(Trainer& trainer) : trainer_(trainer) {
+      trainer_.step_.clear_activations();
+      if (trainer_.average_) trainer_.average_->swap();
+      trainer_.prepare_towers(nn::Packing::kept);
+    }
+    ~Inference() {
+      if (trainer_.average_) trainer_.average_->swap();
+      trainer_.prepare_towers(nn::Packing::at_use);
+    }
+    Inference(const Inference&) = delete;
+    Inference& operator=(const Inference&) = delete;
 
    private:
-    void swap() {
-      trainer_.average_->swap();
-      trainer_.model_.prepare();
-    }
     Trainer& trainer_;
   };
+
+  /// The towers that learn, or those that do not. Weights that change at every step are packed at use: packed copies of
+  /// all of them would take as much room as they do.
+  void prepare_towers(nn::Packing packing, bool learning = true) {
+    if (nn::any_trainable(model_.visual) == learning) model_.visual.prepare(model_.precision(), packing);
+    if (nn::any_trainable(model_.text) == learning) model_.text.prepare(model_.precision(), packing);
+  }
 
   static AnyOptimizer make_optimizer(Clip<T>& model, const TrainerOptions& options) {
     if (const auto* lion = std::get_if<optim::LionOptions>(&options.optimizer)) {
@@ -120,7 +135,8 @@ class Trainer {
     return AnyOptimizer(std::in_place_type<optim::AdamW<T>>, model, std::get<optim::AdamWOptions>(options.optimizer));
   }
 
-  void zero_grad() {
+  void begin_step() {
+    prepare_towers(nn::Packing::at_use);
     std::visit([](auto& optimizer) { optimizer.zero_grad(); }, optimizer_);
   }
 
@@ -151,7 +167,6 @@ class Trainer {
     std::visit([&](auto& optimizer) { optimizer.step(learning_rate, scale); }, optimizer_);
     optim::clamp_logit_scale(model_.logit_scale, static_cast<T>(progress.logit_scale_limit));
     if (average_) average_->update(progress.step - progress.skipped);
-    model_.prepare();
   }
 
   std::vector<StateTensor<T>> state() {
