@@ -44,7 +44,9 @@ struct Common {
   /// The model of --model, with --vocab applied.
   [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory,
                                                 const couplet::LoadOptions& options = {}) const {
-    couplet::Pretrained<float> bundle = couplet::load_pretrained(directory, options);
+    couplet::LoadOptions own = options;
+    own.precision = couplet::parse_precision(precision);
+    couplet::Pretrained<float> bundle = couplet::load_pretrained(directory, own);
     prepare(bundle.model);
     if (vocab.empty()) return bundle;
     const couplet::TextConfig& text = bundle.model.config().text;
@@ -64,8 +66,7 @@ struct Common {
   /// Chooses the model's precision, and says so where it is not what was asked for.
   void prepare(couplet::Clip<float>& model) const {
     const couplet::Precision asked = couplet::parse_precision(precision);
-    if (asked == couplet::Precision::float32) return;
-    model.prepare(asked);
+    if (model.precision() != asked) model.prepare(asked, model.packing());
     if (model.precision() != asked) {
       std::cerr << "note: this processor has no matrix products in bfloat16 (level "
                 << couplet::simd::to_string(couplet::simd::active_level()) << "); running float32\n";

@@ -196,7 +196,7 @@ struct TrainOptions {
     run.tensorboard = report_to == "tensorboard";
     run.cache_images = cache_mebibytes << 20U;
     if (!templates_file.empty()) run.templates = read_lines(templates_file);
-    return model.empty() ? from_scratch(dataset) : common.load(model);
+    return model.empty() ? from_scratch(dataset) : common.load(model, {.packing = couplet::nn::Packing::at_use});
   }
 
  private:

@@ -37,7 +37,7 @@ TEST(AlignedBuffer, ShrinkingKeepsTheMemory) {
 }
 
 TEST(AlignedBuffer, ClearingMakesItZeroInPlace) {
-  for (const couplet::Index size : {5, 1 << 20}) {
+  for (const couplet::Index size : {5, 1000000, (1 << 20) + 77777, 1 << 20}) {
     AlignedBuffer<float> buffer(size);
     const float* before = buffer.data();
     for (const float value : {3.0F, 4.0F}) {

@@ -318,6 +318,22 @@ TEST(Pretrained, RoundTripsWithTokenizerAndTransform) {
   }
 }
 
+TEST(Pretrained, LoadsInThePrecisionAndWithThePackingAskedFor) {
+  const test::TemporaryDirectory folder;
+  Pretrained<float> bundle = small_bundle();
+  save_pretrained(bundle, folder.path() + "/model");
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const auto kept = load_pretrained(folder.path() + "/model", {.precision = precision});
+    const auto at_use =
+        load_pretrained(folder.path() + "/model", {.precision = precision, .packing = nn::Packing::at_use});
+    EXPECT_EQ(kept.model.packing(), nn::Packing::kept);
+    EXPECT_EQ(at_use.model.packing(), nn::Packing::at_use);
+    EXPECT_EQ(kept.model.precision(), simd::effective_precision(precision));
+    EXPECT_EQ(at_use.model.precision(), kept.model.precision());
+    EXPECT_TRUE(test::same_bits(kept.encode_text("a cat"), at_use.encode_text("a cat")));
+  }
+}
+
 TEST(Pretrained, SiglipComesWithItsSentencePieceTokenizer) {
   Pretrained<float> bundle = small_bundle(true);
   bundle.tokenizer.reset();

@@ -31,11 +31,11 @@ struct Parameter {
   [[nodiscard]] TensorView<T, 1> grad_vector() { return {grad.data(), {grad.size()}}; }
 
   [[nodiscard]] bool has_grad() const { return grad.size() == value.size(); }
-  /// Makes the gradient exist (if trainable) and zero. A large one takes room when backward() writes it.
+  /// Makes the gradient exist (if trainable) and zero.
   void zero_grad() {
     if (!trainable) return;
     grad.resize(value.size());
-    grad.clear();
+    std::fill_n(grad.data(), grad.size(), T(0));
   }
 
   Shape shape;

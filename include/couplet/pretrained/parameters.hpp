@@ -241,7 +241,9 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
     }
   }
   problems.throw_if_any(checkpoint.files().front().path(), source);
-  for (const auto& read : reads) detail::read_tensor(checkpoint, read);
+  parallel_for(std::ssize(reads), [&](Index i) {  // reading into fresh memory is bound by the processor
+    detail::read_tensor(checkpoint, reads[static_cast<std::size_t>(i)]);
+  });
   if (positions != nullptr) {
     detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding().matrix());
   }

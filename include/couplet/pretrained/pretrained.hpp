@@ -297,6 +297,8 @@ struct LoadOptions {
   std::optional<Layout> layout = {};           ///< the layout to read, where the files leave a choice or cannot tell
   std::optional<image::Size> image_size = {};  ///< another size of images: positions are resized as the layout's
                                                ///< library does it (transformers: interpolate_pos_encoding)
+  Precision precision = Precision::float32;    ///< of products, see Clip::prepare
+  nn::Packing packing = nn::Packing::kept;     ///< at_use: no packed weights, as training wants it
 };
 
 /// Reads a model directory in any Layout: configuration, weights (or shards with an index) in F32, F16 or BF16,
@@ -316,8 +318,10 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
     transform = pretrained::detail::resized_transform(transform, *options.image_size);
   }
   Pretrained<T> bundle{.model = Clip<T>(config), .transform = std::move(transform)};
+  bundle.model.prepare(options.precision, nn::Packing::at_use);
   pretrained::load_parameters(bundle.model, files.checkpoint, files.names, files.source,
                               pretrained::detail::position_table(files));
+  bundle.model.prepare(options.precision, options.packing);
   if (const auto* any = files.checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.layout = files.layout;
   bundle.directory = directory;

@@ -45,9 +45,7 @@ class ContrastiveStep {
     image_.resize(ids.extent(0), model.embed_dim());
     forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
     const T loss = text_and_loss(model, ids);
-    if (!train_visual) return loss;
-    make_room(model.visual);
-    backward(model.visual, pixels, image_, saved_visual_);
+    if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
     return loss;
   }
 
@@ -133,20 +131,6 @@ class ContrastiveStep {
   template <class Saved>
   static void clear(Saved& saved) {
     saved.visit_tensors([](auto& tensor) { tensor.clear(); });
-  }
-
-  /// The activations of the text tower have been used when the gradients of the image tower begin to take room (see
-  /// Parameter::zero_grad). They make way for as much. Taking room again costs a little time, so it is not done where
-  /// the gradients are small beside the activations.
-  void make_room(VisionTransformer<T>& visual) {
-    Index activations = 0;
-    saved_text_.transformer.visit_tensors([&](const auto& tensor) { activations += tensor.size(); });
-    Index wanted = nn::count_parameters(visual);
-    if (4 * wanted < activations) return;
-    saved_text_.transformer.visit_tensors([&](auto& tensor) {
-      if (wanted > 0) tensor.clear();
-      wanted -= tensor.size();
-    });
   }
 
   /// The text tower, the loss, and the text tower backwards; d(image features) is there afterwards.
