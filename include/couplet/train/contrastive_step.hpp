@@ -31,7 +31,7 @@ class ContrastiveStep {
   explicit ContrastiveStep(LossKind kind, Index micro_batch = 0, bool grad_checkpointing = false)
       : kind_(kind), micro_batch_(micro_batch) {
     if (micro_batch < 0) fail("train", "micro_batch must not be negative: " + std::to_string(micro_batch));
-    saved_visual_.transformer.grad_checkpointing = grad_checkpointing;
+    saved_visual_.transformer.transformer.grad_checkpointing = grad_checkpointing;
     saved_text_.transformer.grad_checkpointing = grad_checkpointing;
   }
 
@@ -63,7 +63,8 @@ class ContrastiveStep {
 
   /// Gives back the room of all activations until the next step.
   void clear_activations() {
-    clear(saved_visual_.transformer);
+    clear(saved_visual_.transformer.transformer);
+    saved_visual_.resnet = {};
     clear(saved_text_.transformer);
   }
 

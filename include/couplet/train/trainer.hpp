@@ -154,7 +154,6 @@ class Trainer {
       report.skipped = norm.finite() ? "the loss is not finite" : norm.message();
       ++progress.skipped;
       ++progress.skipped_in_row;
-      model_.prepare();  // the running statistics of batch norm may have moved
     }
     ++progress.step;
     report.logit_scale = static_cast<double>(model_.log_scale());
