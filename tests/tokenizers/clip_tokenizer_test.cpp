@@ -192,7 +192,7 @@ TEST(ClipTokenizer, TakesAnyBytes) {
 }
 
 /// A megabyte of each kind of text that makes quadratic tokenizers hang. Times are printed, not judged.
-TEST(ClipTokenizer, FinishesAMegabyteOfAnything) {
+TEST(ClipTokenizer, FinishesLongTextsOfAnything) {
   const auto tokenizer = small_tokenizer(), open_clip = tokenizer.with_dialect(ClipDialect::open_clip);
   const struct {
     const char *name, *unit;
@@ -213,11 +213,11 @@ TEST(ClipTokenizer, FinishesAMegabyteOfAnything) {
   for (const auto& kind : kinds) {
     std::string text;
     if (kind.unit == std::string("amp;")) text = "&";
-    while (text.size() < std::size_t{1} << 20) text += kind.unit;
+    while (text.size() < std::size_t{1} << 17) text += kind.unit;
     const auto before = std::chrono::steady_clock::now();
     const Ids ids = encode(tokenizer, text);
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - before;
-    std::cout << "  1 MB of " << kind.name << ": " << ids.size() << " ids, " << time.count() << " ms\n";
+    std::cout << "  128 KiB of " << kind.name << ": " << ids.size() << " ids, " << time.count() << " ms\n";
     const Ids others = encode(open_clip, text);
     const std::chrono::duration<double, std::milli> both = std::chrono::steady_clock::now() - before;
     std::cout << "    open_clip: " << others.size() << " ids, " << (both - time).count() << " ms\n";

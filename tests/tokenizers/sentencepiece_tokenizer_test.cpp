@@ -175,18 +175,18 @@ TEST(SentencePieceTokenizerGolden, EqualsSiglip2FromTheModelFile) {
 }
 
 /// A megabyte of each kind of text that makes quadratic tokenizers hang. Times are printed, not judged.
-TEST(SentencePieceTokenizerGolden, FinishesAMegabyteOfAnything) {
+TEST(SentencePieceTokenizerGolden, FinishesLongTextsOfAnything) {
   COUPLET_NEEDS_GOLDEN_TOKENIZERS();
   const char* const units[] = {"a", "thequickbrownphoto", " ", "</s", "</s>", "\u0301\u0327", "\x80", "\ufdfa"};
   for (const char* const name : {"sp-bytes", "sp-siglip-t5", "gemma3000/siglip2"}) {
     const Tokenizer tokenizer = Tokenizer::load(test::golden_tokenizers() + "/" + name);
     for (const char* const unit : units) {
       std::string text;
-      while (text.size() < std::size_t{1} << 20) text += unit;
+      while (text.size() < std::size_t{1} << 17) text += unit;
       const auto before = std::chrono::steady_clock::now();
       const Ids ids = encode(*tokenizer.as_sentencepiece(), text);
       const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - before;
-      std::cout << "  1 MB of \"" << printable(unit) << "\" (" << name << "): " << ids.size() << " ids, "
+      std::cout << "  128 KiB of \"" << printable(unit) << "\" (" << name << "): " << ids.size() << " ids, "
                 << time.count() << " ms\n";
       EXPECT_EQ(ids.back(), tokenizer.eos_token_id());
       EXPECT_LE(ids.size(), 36 * text.size() + 2);  // U+FDFA becomes 33 bytes
