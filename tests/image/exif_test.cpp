@@ -8,23 +8,21 @@
 namespace couplet::image {
 namespace {
 
-Bytes bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
 TEST(Exif, ReadsTheOrientationInBothByteOrders) {
   for (int orientation = 0; orientation < 12; ++orientation)
     for (const bool little : {true, false})
-      EXPECT_EQ(exif_orientation(bytes(test::exif_tiff(orientation, little))),
+      EXPECT_EQ(exif_orientation(test::bytes(test::exif_tiff(orientation, little))),
                 orientation >= 1 && orientation <= 8 ? orientation : 1);
 }
 
 TEST(Exif, TakesDamagedBlocksForUpright) {
   const std::string whole = test::exif_tiff(6, true);
   EXPECT_EQ(exif_orientation({}), 1);
-  for (std::size_t size = 0; size < 22; ++size) EXPECT_EQ(exif_orientation(bytes(whole).first(size)), 1) << size;
+  for (std::size_t size = 0; size < 22; ++size) EXPECT_EQ(exif_orientation(test::bytes(whole).first(size)), 1) << size;
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {  // never outside the block (seen by the sanitizers)
     std::string damaged = whole;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    const int found = exif_orientation(bytes(damaged));
+    const int found = exif_orientation(test::bytes(damaged));
     EXPECT_TRUE(found >= 1 && found <= 8);
   }
 }

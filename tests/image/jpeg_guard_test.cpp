@@ -10,10 +10,8 @@ namespace {
 
 using test::JpegParts;
 
-Bytes bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
 std::string refusal(const std::string& file) {
-  return test::file_error_of([&] { check_jpeg(bytes(file), {}, "x.jpg"); });
+  return test::file_error_of([&] { check_jpeg(test::bytes(file), {}, "x.jpg"); });
 }
 
 /// A file with these segments in place of the usual ones.
@@ -29,7 +27,7 @@ TEST(JpegGuard, LearnsWhatTheDecodersNeed) {
   whole.insert(2, JpegParts::segment(0xE0, std::string("JFIF\0\1\1\0\0\1\0\1\0\0", 14)) +
                       JpegParts::segment(0xEE, std::string("Adobe\0d\0\0\0\0\2", 12)) +
                       JpegParts::segment(0xE1, std::string("Exif\0\0tiff", 10)));
-  const JpegFile jpeg = check_jpeg(bytes(whole + "more"), {}, "");
+  const JpegFile jpeg = check_jpeg(test::bytes(whole + "more"), {}, "");
   EXPECT_EQ(jpeg.width, 16);
   EXPECT_EQ(jpeg.components, 3);
   EXPECT_TRUE(jpeg.jfif);

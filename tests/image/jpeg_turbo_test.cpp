@@ -9,25 +9,24 @@ namespace couplet::image {
 namespace {
 
 #if defined(COUPLET_HAVE_LIBJPEG)
-Bytes bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
 TEST(JpegTurbo, GivesTheSamplesOfTheFile) {
   const std::string grey = test::grey_jpeg().bytes();
-  const turbo::Samples samples = turbo::decode(bytes(grey), "");
+  const turbo::Samples samples = turbo::decode(test::bytes(grey), "");
   EXPECT_EQ(samples.channels, 1);
   EXPECT_EQ(samples.data[0], 118);
   EXPECT_EQ(samples.data[16 * 15 + 15], 228);
   const std::string color = test::color_jpeg().bytes();
-  EXPECT_EQ(turbo::decode(bytes(color), "").channels, 3);
+  EXPECT_EQ(turbo::decode(test::bytes(color), "").channels, 3);
 }
 
 TEST(JpegTurbo, TurnsErrorsAndLostDataIntoExceptions) {
   EXPECT_NE(test::file_error_of([] { turbo::decode({}, "x"); }), "");
-  EXPECT_EQ(test::file_error_of([] { turbo::decode(bytes("no JPEG at all"), "x.jpg"); }).find("x.jpg: JPEG: "), 0u);
+  EXPECT_EQ(test::file_error_of([] { turbo::decode(test::bytes("no JPEG at all"), "x.jpg"); }).find("x.jpg: JPEG: "),
+            0u);
   test::JpegParts jpeg = test::grey_jpeg();
   jpeg.height = 64;  // far more rows than the data holds
   const std::string text = jpeg.bytes();
-  EXPECT_NE(test::file_error_of([&] { turbo::decode(bytes(text), "x.jpg"); }), "");
+  EXPECT_NE(test::file_error_of([&] { turbo::decode(test::bytes(text), "x.jpg"); }), "");
 }
 #else
 TEST(JpegTurbo, IsNotInstalled) { GTEST_SKIP() << "built without libjpeg"; }

@@ -10,13 +10,11 @@ namespace {
 
 using test::chunk, test::PngParts;
 
-Bytes bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
-std::string refusal(const std::string& file) {
-  return test::file_error_of([&] { check_png(bytes(file), {}, "x.png"); });
+std::string png_refusal(const std::string& file) {
+  return test::file_error_of([&] { check_png(test::bytes(file), {}, "x.png"); });
 }
 
-std::string refusal(const PngParts& parts) { return refusal(parts.bytes()); }
+std::string png_refusal(const PngParts& parts) { return png_refusal(parts.bytes()); }
 
 const std::string rows = test::plain_rows(std::string(36, 'x'), 12);
 
@@ -26,17 +24,17 @@ TEST(PngGuard, AcceptsEveryLegalHeader) {
            {0, "\1\2\4\10\20"}, {2, "\10\20"}, {3, "\1\2\4\10"}, {4, "\10\20"}, {6, "\10\20"}})
     for (char depth = 1; depth < 33; ++depth) {
       const PngParts png{1, 1, depth, type, 0, 0, 0, palette, std::string(9, '\0')};
-      EXPECT_EQ(refusal(png).empty(), depths.find(depth) != std::string::npos) << int(type) << " " << int(depth);
+      EXPECT_EQ(png_refusal(png).empty(), depths.find(depth) != std::string::npos) << int(type) << " " << int(depth);
     }
 }
 
 TEST(PngGuard, NamesWhatIsWrong) {
   PngParts png{.rows = rows};
-  EXPECT_EQ(refusal(png), "");
+  EXPECT_EQ(png_refusal(png), "");
   const auto with = [&](auto change) {
     PngParts changed = png;
     change(changed);
-    return refusal(changed);
+    return png_refusal(changed);
   };
   EXPECT_EQ(with([](PngParts& p) { p.width = 0; }), "x.png: an image of 0x3 pixels has nothing in it");
   EXPECT_EQ(with([](PngParts& p) { p.width = 1u << 31u; }),
@@ -66,9 +64,9 @@ TEST(PngGuard, ChecksEveryChecksum) {
   for (std::size_t at = 8; at < whole.size(); ++at) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
-    EXPECT_NE(refusal(damaged), "") << at;
+    EXPECT_NE(png_refusal(damaged), "") << at;
   }
-  EXPECT_EQ(refusal(whole + "trailing bytes"), "");
+  EXPECT_EQ(png_refusal(whole + "trailing bytes"), "");
 }
 
 TEST(PngGuard, RefusesStreamsThatAreNotZlib) {
@@ -77,14 +75,14 @@ TEST(PngGuard, RefusesStreamsThatAreNotZlib) {
                                     std::string("\x79\x01 12345", 8), std::string("\x78\x20 12345", 8)}) {
     const std::string file =
         std::string(png_signature) + chunk("IHDR", PngParts{}.header()) + chunk("IDAT", stream) + chunk("IEND", {});
-    EXPECT_NE(refusal(file), "") << stream.size();
+    EXPECT_NE(png_refusal(file), "") << stream.size();
   }
 }
 
 TEST(PngGuard, RewritesOnlyWhatItChecked) {
   const std::string before = chunk("tEXt", "note") + chunk("PLTE", "abcdef") + chunk("tRNS", "xy") + chunk("zzzz", "1");
   const std::string file = PngParts{3, 1, 8, 3, 0, 0, 0, before, std::string("\0\0\1\1", 4)}.bytes();
-  const PngFile png = check_png(bytes(file), {}, "");
+  const PngFile png = check_png(test::bytes(file), {}, "");
   const auto rewritten = rewritten_png(png, true);
   const std::string text(rewritten.begin(), rewritten.end());
   EXPECT_EQ(text.find("tEXt"), std::string::npos);

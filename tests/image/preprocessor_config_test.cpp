@@ -15,7 +15,7 @@ TransformConfig parse(const std::string& text, const std::optional<TransformConf
 TransformConfig parse_open_clip(const std::string& text) {
   return parse_open_clip_config(io::JsonField(io::Json::parse(text, "o.json"), "o.json"));
 }
-std::string refusal(const std::string& text) {
+std::string config_refusal(const std::string& text) {
   return test::file_error_of([&] { parse(text); });
 }
 
@@ -27,7 +27,7 @@ TEST(PreprocessorConfig, TakesTheDefaultsOfTheNamedClass) {
   EXPECT_EQ(parse(R"({"feature_extractor_type": "CLIPFeatureExtractor", "unknown": [1]})"), clip_transform_config());
   EXPECT_EQ(parse(R"({"image_processor": {"image_processor_type": "SiglipImageProcessor"}, "size": 7})"),
             siglip_transform_config());
-  EXPECT_EQ(refusal(R"({"image_processor_type": "Siglip2ImageProcessor"})"),
+  EXPECT_EQ(config_refusal(R"({"image_processor_type": "Siglip2ImageProcessor"})"),
             "p.json: image_processor_type: expected CLIPImageProcessor or SiglipImageProcessor, found "
             "\"Siglip2ImageProcessor\"");
 }
@@ -41,10 +41,10 @@ TEST(PreprocessorConfig, ReadsEverySpellingOfASize) {
   EXPECT_EQ(parse(R"({"size": {"shortest_edge": 5}, "crop_size": 4})").crop_size, (Size{4, 4}));
   EXPECT_EQ(parse(R"({"image_processor_type": "SiglipImageProcessor", "size": 32})").resize_mode,
             ResizeMode::shortest_edge);
-  EXPECT_EQ(refusal(R"({"size": {"shortest_edge": 5, "longest_edge": 9}})"),
+  EXPECT_EQ(config_refusal(R"({"size": {"shortest_edge": 5, "longest_edge": 9}})"),
             "p.json: size: longest_edge beside shortest_edge is not supported");
-  EXPECT_EQ(refusal(R"({"size": {"height": 5}})"), "p.json: size.width: missing");
-  EXPECT_EQ(refusal(R"({"size": [1, 2, 3]})"), "p.json: size: expected [height, width], found 3 numbers");
+  EXPECT_EQ(config_refusal(R"({"size": {"height": 5}})"), "p.json: size.width: missing");
+  EXPECT_EQ(config_refusal(R"({"size": [1, 2, 3]})"), "p.json: size: expected [height, width], found 3 numbers");
 }
 
 TEST(PreprocessorConfig, RefusesValuesOutOfRangeByName) {
@@ -69,11 +69,11 @@ TEST(PreprocessorConfig, RefusesValuesOutOfRangeByName) {
         EXPECT_NE(said, "") << text;
       }
     }
-  EXPECT_NE(refusal(R"({"image_std": [0.5, 0.0, 0.5]})"), "");
-  EXPECT_NE(refusal(R"({"image_mean": [0.5, 0.5]})"), "");
-  EXPECT_NE(refusal(R"({"resample": 6})"), "");
-  EXPECT_NE(refusal(R"([])"), "");
-  EXPECT_EQ(refusal(R"({"image_std": 0.5, "do_resize": null, "do_convert_rgb": null})"), "");
+  EXPECT_NE(config_refusal(R"({"image_std": [0.5, 0.0, 0.5]})"), "");
+  EXPECT_NE(config_refusal(R"({"image_mean": [0.5, 0.5]})"), "");
+  EXPECT_NE(config_refusal(R"({"resample": 6})"), "");
+  EXPECT_NE(config_refusal(R"([])"), "");
+  EXPECT_EQ(config_refusal(R"({"image_std": 0.5, "do_resize": null, "do_convert_rgb": null})"), "");
 }
 
 TEST(PreprocessorConfig, ReadsOpenClip) {

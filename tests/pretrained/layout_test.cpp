@@ -14,7 +14,7 @@ namespace {
 
 using namespace couplet;
 
-std::string message_of(const std::string& directory, std::optional<Layout> layout = std::nullopt) {
+std::string opening_message(const std::string& directory, std::optional<Layout> layout = std::nullopt) {
   try {
     (void)pretrained::open_model(directory, layout);
   } catch (const file_error& error) {
@@ -135,11 +135,12 @@ TEST(Layout, NamesThatOpenClipSharesAreNotTakenForOpenAis) {
   Pretrained<float> bundle = openai_bundle();
   const test::TemporaryDirectory folder;
   save_openai(bundle, folder.path(), false);
-  EXPECT_NE(message_of(folder.path()).find("state the layout"), std::string::npos) << message_of(folder.path());
-  EXPECT_EQ(message_of(folder.path(), Layout::openai), "");
+  EXPECT_NE(opening_message(folder.path()).find("state the layout"), std::string::npos)
+      << opening_message(folder.path());
+  EXPECT_EQ(opening_message(folder.path(), Layout::openai), "");
   EXPECT_EQ(load_pretrained(folder.path(), {.layout = Layout::openai}).layout, Layout::openai);
   test::write_zeros(folder.path(), {{"weight", {1}}});
-  EXPECT_NE(message_of(folder.path()).find("neither config.json nor open_clip_config.json"), std::string::npos);
+  EXPECT_NE(opening_message(folder.path()).find("neither config.json nor open_clip_config.json"), std::string::npos);
 }
 
 TEST(Layout, TokenizersFollowTheLayout) {

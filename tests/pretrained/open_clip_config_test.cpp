@@ -8,7 +8,7 @@ namespace {
 
 using namespace couplet;
 
-pretrained::OpenClipModel parse(const std::string& text) {
+pretrained::OpenClipModel parse_model(const std::string& text) {
   const test::TemporaryDirectory folder;
   return pretrained::parse_open_clip_model(text, "open_clip_config.json", test::zeros(folder, {{"a", {1}}}));
 }
@@ -18,9 +18,9 @@ std::string config(const std::string& vision, const std::string& text = "", cons
          "}}}";
 }
 
-std::string message_of(const std::string& text) {
+std::string open_clip_message(const std::string& text) {
   try {
-    (void)parse(text);
+    (void)parse_model(text);
   } catch (const file_error& error) {
     return error.what();
   }
@@ -28,7 +28,7 @@ std::string message_of(const std::string& text) {
 }
 
 TEST(OpenClipConfig, AbsentKeysTakeTheDefaultsOfOpenClip) {
-  const ClipConfig c = parse(config("")).config;
+  const ClipConfig c = parse_model(config("")).config;
   EXPECT_EQ(c.vision.image_height, 224);
   EXPECT_EQ(c.vision.patch_size, 16);
   EXPECT_EQ(c.vision.heads, 12);
@@ -46,12 +46,12 @@ TEST(OpenClipConfig, AbsentKeysTakeTheDefaultsOfOpenClip) {
 }
 
 TEST(OpenClipConfig, ReadsEveryKeyThatChangesTheModel) {
-  const ClipConfig c = parse(config(R"("image_size": [24, 40], "layers": 3, "width": 24, "head_width": 8,
+  const ClipConfig c = parse_model(config(R"("image_size": [24, 40], "layers": 3, "width": 24, "head_width": 8,
       "patch_size": 8, "mlp_ratio": 3.4, "ls_init_value": 1e-5, "no_ln_pre": true, "pool_type": "avg",
       "final_ln_after_pool": true, "norm_kwargs": {"eps": 0.001}, "act_kwargs": {"approximate": "tanh"})",
-                                    R"("vocab_size": 100, "no_causal_mask": true, "proj_bias": true,
+                                          R"("vocab_size": 100, "no_causal_mask": true, "proj_bias": true,
       "pool_type": "eos", "eos_id": 7, "ls_init_value": 0.5)",
-                                    R"("init_logit_bias": -10, "init_logit_scale": 2.3, )"))
+                                          R"("init_logit_bias": -10, "init_logit_scale": 2.3, )"))
                            .config;
   EXPECT_EQ(c.vision.image_height, 24);
   EXPECT_EQ(c.vision.image_width, 40);
@@ -71,12 +71,12 @@ TEST(OpenClipConfig, ReadsEveryKeyThatChangesTheModel) {
   EXPECT_EQ(c.text.ls_init_value, 0.5);
   EXPECT_EQ(c.init_logit_bias, -10.0);
   EXPECT_EQ(c.init_logit_scale, 2.3);
-  EXPECT_EQ(parse(config("", "", R"("quick_gelu": true, )")).config.text.activation, Activation::quick_gelu);
+  EXPECT_EQ(parse_model(config("", "", R"("quick_gelu": true, )")).config.text.activation, Activation::quick_gelu);
 }
 
 TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
   const auto refused = [](const std::string& text, const std::string& key, const std::string& value) {
-    const std::string message = message_of(text);
+    const std::string message = open_clip_message(text);
     EXPECT_NE(message.find("model_cfg." + key), std::string::npos) << message;
     EXPECT_NE(message.find(value), std::string::npos) << message;
   };
@@ -96,36 +96,38 @@ TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
   refused(config("", "", R"("multimodal_cfg": {"width": 512}, )"), "multimodal_cfg", "an object");
   refused(config("", R"("act_kwargs": {"approximate": "tanh"})", R"("quick_gelu": true, )"), "text_cfg.act_kwargs",
           "QuickGELU");
-  EXPECT_NE(message_of("{}").find("model_cfg"), std::string::npos);
-  EXPECT_EQ(message_of(config(R"("qk_norm": false, "attentional_pool": false, "patch_dropout": 0.5)")), "");
+  EXPECT_NE(open_clip_message("{}").find("model_cfg"), std::string::npos);
+  EXPECT_EQ(open_clip_message(config(R"("qk_norm": false, "attentional_pool": false, "patch_dropout": 0.5)")), "");
 }
 
 TEST(OpenClipConfig, AListOfLayersIsAResidualNetwork) {
-  const ClipConfig c = parse(config(R"("image_size": 288, "layers": [4, 6, 10, 6], "width": 80, "patch_size": null)",
-                                    "", R"("quick_gelu": true, )"))
-                           .config;
+  const ClipConfig c =
+      parse_model(config(R"("image_size": 288, "layers": [4, 6, 10, 6], "width": 80, "patch_size": null)", "",
+                         R"("quick_gelu": true, )"))
+          .config;
   EXPECT_TRUE(c.vision.is_resnet());
   EXPECT_EQ(*c.vision.resnet_layers, (std::array<Index, 4>{4, 6, 10, 6}));
   EXPECT_EQ(c.vision.width, 80);
   EXPECT_EQ(c.vision.heads, 40);
   EXPECT_EQ(c.vision.tokens(), 82);
   EXPECT_EQ(c.text.activation, Activation::quick_gelu);
-  EXPECT_NE(message_of(config(R"("layers": [1, 1, 1, 1], "image_size": 100)")).find("multiples of 32"),
+  EXPECT_NE(open_clip_message(config(R"("layers": [1, 1, 1, 1], "image_size": 100)")).find("multiples of 32"),
             std::string::npos);
-  EXPECT_NE(message_of(config(R"("layers": [1, 1, 1, 1], "width": 131072)")).find("width"), std::string::npos);
+  EXPECT_NE(open_clip_message(config(R"("layers": [1, 1, 1, 1], "width": 131072)")).find("width"), std::string::npos);
 }
 
 TEST(OpenClipConfig, RefusesNonsenseInNumbers) {
   for (const char* value : {"-1", "1.5", "\"768\"", "true", "2147483648", "18446744073709551616", "[768]"}) {
-    EXPECT_NE(message_of(config(R"("width": )" + std::string(value))).find("width"), std::string::npos) << value;
+    EXPECT_NE(open_clip_message(config(R"("width": )" + std::string(value))).find("width"), std::string::npos) << value;
   }
-  EXPECT_NE(message_of(config(R"("width": 32)")).find("heads must be positive"), std::string::npos);
-  EXPECT_NE(message_of(config(R"("image_size": [224])")).find("expected [height, width]"), std::string::npos);
-  EXPECT_NE(message_of(config(R"("mlp_ratio": 0)")).find("mlp_ratio"), std::string::npos);
+  EXPECT_NE(open_clip_message(config(R"("width": 32)")).find("heads must be positive"), std::string::npos);
+  EXPECT_NE(open_clip_message(config(R"("image_size": [224])")).find("expected [height, width]"), std::string::npos);
+  EXPECT_NE(open_clip_message(config(R"("mlp_ratio": 0)")).find("mlp_ratio"), std::string::npos);
 }
 
 TEST(OpenClipConfig, TellsAboutTheTokenizer) {
-  const auto model = parse(config("", R"("hf_tokenizer_name": "bert", "tokenizer_kwargs": {"clean": "canonicalize"})"));
+  const auto model =
+      parse_model(config("", R"("hf_tokenizer_name": "bert", "tokenizer_kwargs": {"clean": "canonicalize"})"));
   EXPECT_EQ(model.hf_tokenizer_name, "bert");
   EXPECT_EQ(model.clean, "canonicalize");
 }

@@ -8,12 +8,12 @@ namespace {
 
 using namespace couplet;
 
-const test::NamedShapes tensors{{"visual.trunk.patch_embed.proj.weight", {48, 3, 8, 8}},
-                                {"visual.trunk.attn_pool.mlp.fc1.weight", {60, 48}},
-                                {"visual.trunk.blocks.0.attn.qkv.weight", {144, 48}},
-                                {"visual.trunk.blocks.1.attn.qkv.weight", {144, 48}}};
+const test::NamedShapes timm_tensors{{"visual.trunk.patch_embed.proj.weight", {48, 3, 8, 8}},
+                                     {"visual.trunk.attn_pool.mlp.fc1.weight", {60, 48}},
+                                     {"visual.trunk.blocks.0.attn.qkv.weight", {144, 48}},
+                                     {"visual.trunk.blocks.1.attn.qkv.weight", {144, 48}}};
 
-VisionConfig read(const std::string& name, const test::NamedShapes& shapes = tensors, const char* pool = "map") {
+VisionConfig read(const std::string& name, const test::NamedShapes& shapes = timm_tensors, const char* pool = "map") {
   const test::TemporaryDirectory folder;
   const std::string text =
       R"({"timm_model_name": ")" + name + R"(", "timm_pool": ")" + pool + R"(", "timm_proj": "none"})";
@@ -38,12 +38,12 @@ TEST(TimmSiglip, HeadsComeFromTheNameAndSizesFromTheTensors) {
 
 TEST(TimmSiglip, RefusesOtherTowersAndOtherShapes) {
   EXPECT_THROW((void)read("vit_base_patch16_siglip_gap_224"), file_error);
-  EXPECT_THROW((void)read("vit_base_patch16_siglip_224", tensors, "avg"), file_error);
+  EXPECT_THROW((void)read("vit_base_patch16_siglip_224", timm_tensors, "avg"), file_error);
   EXPECT_THROW((void)read("vit_base_patch16_siglip_224", {{"a", {1}}}), file_error);
-  test::NamedShapes flat = tensors;
+  test::NamedShapes flat = timm_tensors;
   flat[0].second = {48, 192};
   EXPECT_THROW((void)read("vit_base_patch16_siglip_224", flat), file_error);
-  test::NamedShapes empty = tensors;
+  test::NamedShapes empty = timm_tensors;
   empty[0].second = {0, 3, 8, 8};
   EXPECT_THROW((void)read("vit_base_patch16_siglip_224", empty), file_error);
 }

@@ -18,19 +18,19 @@ using test::file_error_of;
 using test::TemporaryDirectory;
 using Ids = std::vector<std::int64_t>;
 
-Ids encode(const ClipTokenizer& tokenizer, std::string_view text) {
+Ids ids_of(const ClipTokenizer& tokenizer, std::string_view text) {
   Ids ids;
   tokenizer.encode(text, no_limit, ids);
   return ids;
 }
 
-const std::vector<std::string> texts = {"a photo of a cat", "It's 12 DOGS!", "caf\u00e9 \u65e5\u672c\U0001f600",
-                                        "<|endoftext|> x",  "<|EndOfText|>", "",
-                                        "!a ! b",           "\xff\x01"};
+const std::vector<std::string> some_texts = {"a photo of a cat", "It's 12 DOGS!", "caf\u00e9 \u65e5\u672c\U0001f600",
+                                             "<|endoftext|> x",  "<|EndOfText|>", "",
+                                             "!a ! b",           "\xff\x01"};
 
 void expect_equal(const ClipTokenizer& a, const ClipTokenizer& b) {
   EXPECT_EQ(a.describe(), b.describe());
-  for (const std::string& text : texts) EXPECT_EQ(encode(a, text), encode(b, text)) << printable(text);
+  for (const std::string& text : some_texts) EXPECT_EQ(ids_of(a, text), ids_of(b, text)) << printable(text);
 }
 
 /// A malformed file of the golden data: the verdict, and the ids of what is accepted.
@@ -48,7 +48,7 @@ void check_case(const io::Json& row, const io::Json& sentences) {
     const io::Json* const expected = row.find("ids");
     if (expected == nullptr) return;
     for (std::size_t k = 0; k < sentences.items().size(); ++k) {
-      Ids ids = encode(tokenizer, sentences.items()[k].as_string());
+      Ids ids = ids_of(tokenizer, sentences.items()[k].as_string());
       const Ids want = test::integers(expected->items()[k]);
       if (want.size() == 77) ids.resize(77, tokenizer.pad_token_id());  // the file stores padding
       EXPECT_EQ(ids, want) << row.find("name")->as_string();
@@ -68,7 +68,7 @@ TEST(MalformedFiles, GetTheVerdictsOfTheGoldenIndex) {
   for (const io::Json& row : index.find("cases")->items()) {
     const std::string& format = row.find("format")->as_string();
     if (format != "clip" && format != "tokenizer.json") continue;
-    check_case(row, *index.find("texts"));
+    check_case(row, *index.find("some_texts"));
     ++checked;
   }
   EXPECT_EQ(checked, 64);
@@ -130,7 +130,7 @@ TEST_F(ClipDirectory, TheSpecialTokensMapGoesBeforeTheConfiguration) {
   const ClipTokenizer tokenizer = load();
   EXPECT_EQ(tokenizer.pad_token_id(), 0);
   // The padding token is cut out of the raw text like every special token.
-  EXPECT_EQ(encode(tokenizer, "!!a"),
+  EXPECT_EQ(ids_of(tokenizer, "!!a"),
             (Ids{tokenizer.bos_token_id(), 0, 0, tokenizer.bpe().find("a</w>"), tokenizer.eos_token_id()}));
   // A configuration that lists all added tokens is of the later kind, which is complete.
   write("tokenizer_config.json", R"({"pad_token": "<|endoftext|>", "added_tokens_decoder": {}})");
@@ -144,7 +144,7 @@ TEST_F(ClipDirectory, ReadsAddedTokensFromEveryPlace) {
         R"({"added_tokens_decoder": {")" + std::to_string(n) + R"(": {"content": "<one>", "normalized": true}}})");
   const ClipTokenizer tokenizer = load();
   EXPECT_EQ(tokenizer.vocab_size(), n + 2);
-  EXPECT_EQ(encode(tokenizer, "<new><ONE>"), (Ids{n - 2, n + 1, n, n - 1}));
+  EXPECT_EQ(ids_of(tokenizer, "<new><ONE>"), (Ids{n - 2, n + 1, n, n - 1}));
   write("added_tokens.json", R"({"<new>": )" + std::to_string(n) + "}");
   EXPECT_NE(error().find("its id"), std::string::npos);
 }

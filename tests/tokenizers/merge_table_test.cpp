@@ -8,32 +8,32 @@
 namespace {
 
 using couplet::tokenizers::MergeTable;
-using Ids = std::vector<std::int32_t>;
+using Tokens = std::vector<std::int32_t>;
 
-Ids join(const MergeTable& table, const Ids& ids) {
+Tokens join(const MergeTable& table, const Tokens& ids) {
   MergeTable::Scratch scratch;
   for (const std::int32_t id : ids) scratch.push(id);
-  Ids out;
+  Tokens out;
   table.join(scratch, [&out](std::int32_t id) { out.push_back(id); });
   return out;
 }
 
 TEST(MergeTable, JoinsTheLowestRankFirst) {
   const MergeTable table({{0, 1, 1, 10}, {1, 2, 0, 11}, {0, 11, 2, 12}});
-  EXPECT_EQ(join(table, {0, 1, 2}), (Ids{12}));
-  EXPECT_EQ(join(table, {0, 1, 0, 1, 2}), (Ids{10, 12}));
-  EXPECT_EQ(join(table, {2, 2}), (Ids{2, 2}));
-  EXPECT_EQ(join(table, {}), Ids{});
-  EXPECT_EQ(join(MergeTable(), {0, 0}), (Ids{0, 0}));
+  EXPECT_EQ(join(table, {0, 1, 2}), (Tokens{12}));
+  EXPECT_EQ(join(table, {0, 1, 0, 1, 2}), (Tokens{10, 12}));
+  EXPECT_EQ(join(table, {2, 2}), (Tokens{2, 2}));
+  EXPECT_EQ(join(table, {}), Tokens{});
+  EXPECT_EQ(join(MergeTable(), {0, 0}), (Tokens{0, 0}));
 }
 
 TEST(MergeTable, OfEqualRanksTheLeftmostGoesFirst) {
-  EXPECT_EQ(join(MergeTable({{0, 0, 0, 1}}), {0, 0, 0}), (Ids{1, 0}));
-  EXPECT_EQ(join(MergeTable({{0, 1, 5, 8}, {1, 2, 5, 9}}), {0, 1, 2}), (Ids{8, 2}));
+  EXPECT_EQ(join(MergeTable({{0, 0, 0, 1}}), {0, 0, 0}), (Tokens{1, 0}));
+  EXPECT_EQ(join(MergeTable({{0, 1, 5, 8}, {1, 2, 5, 9}}), {0, 1, 2}), (Tokens{8, 2}));
 }
 
 TEST(MergeTable, IdsBeyondTheTableAreNotJoined) {
-  EXPECT_EQ(join(MergeTable({{0, 1, 0, 2}}), {100, 0, 1, 2000000}), (Ids{100, 2, 2000000}));
+  EXPECT_EQ(join(MergeTable({{0, 1, 0, 2}}), {100, 0, 1, 2000000}), (Tokens{100, 2, 2000000}));
 }
 
 TEST(MergeTable, NamesAPairThatIsThereTwice) {
@@ -42,7 +42,7 @@ TEST(MergeTable, NamesAPairThatIsThereTwice) {
 }
 
 /// Searching the whole sequence for the best pair again and again.
-Ids join_slowly(const std::vector<MergeTable::Merge>& merges, Ids ids) {
+Tokens join_slowly(const std::vector<MergeTable::Merge>& merges, Tokens ids) {
   for (;;) {
     const MergeTable::Merge* best = nullptr;
     std::size_t place = 0;
@@ -71,7 +71,7 @@ TEST(MergeTable, EqualsTheSlowWay) {
       if (std::any_of(merges.begin(), merges.end(), same)) continue;
       merges.push_back({left, right, static_cast<std::int32_t>(equal_ranks ? random() % 4 : merges.size()), ids++});
     }
-    Ids text(random() % 24);
+    Tokens text(random() % 24);
     for (auto& id : text) id = static_cast<std::int32_t>(random() % 3);
     EXPECT_EQ(join(MergeTable(merges), text), join_slowly(merges, text));
   }

@@ -31,7 +31,7 @@ TEST(CleanOpenClipText, RepairsSplitsAndLowers) {
   EXPECT_EQ(clean(U"a . b", OpenClipClean::canonicalize), "a b");
 }
 
-Words words(std::u32string_view text) {
+Words open_clip_words(std::u32string_view text) {
   Words out;
   for_each_open_clip_word(text, U"<start_of_text>", U"<end_of_text>", [&](std::u32string_view word) {
     out.push_back(encode_utf8(word));
@@ -41,12 +41,12 @@ Words words(std::u32string_view text) {
 }
 
 TEST(OpenClipWords, IgnoreCase) {
-  EXPECT_EQ(words(U"IT'S don'T we'Re"), (Words{"IT", "'S", "don", "'T", "we", "'Re"}));
-  EXPECT_EQ(words(U"it'\u017f x"), (Words{"it", "'\u017f", "x"}));  // the long s is an s
-  EXPECT_EQ(words(U"<START_OF_TEXT><end_of_text>"), (Words{"<START_OF_TEXT>", "<end_of_text>"}));
-  EXPECT_EQ(words(U"!<end_of_text>"), (Words{"!<", "end", "_", "of", "_", "text", ">"}));
-  EXPECT_EQ(words(U"a\u0345b!\u0345?"), (Words{"a", "b", "!", "?"}));  // matched by nothing
-  EXPECT_EQ(words(U"12 \u00bd caf\u00e9"), (Words{"1", "2", "\u00bd", "caf\u00e9"}));
+  EXPECT_EQ(open_clip_words(U"IT'S don'T we'Re"), (Words{"IT", "'S", "don", "'T", "we", "'Re"}));
+  EXPECT_EQ(open_clip_words(U"it'\u017f x"), (Words{"it", "'\u017f", "x"}));  // the long s is an s
+  EXPECT_EQ(open_clip_words(U"<START_OF_TEXT><end_of_text>"), (Words{"<START_OF_TEXT>", "<end_of_text>"}));
+  EXPECT_EQ(open_clip_words(U"!<end_of_text>"), (Words{"!<", "end", "_", "of", "_", "text", ">"}));
+  EXPECT_EQ(open_clip_words(U"a\u0345b!\u0345?"), (Words{"a", "b", "!", "?"}));  // matched by nothing
+  EXPECT_EQ(open_clip_words(U"12 \u00bd caf\u00e9"), (Words{"1", "2", "\u00bd", "caf\u00e9"}));
 }
 
 TEST(OpenClipWords, StopWhenToldTo) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "couplet/tokenizers/context_length.hpp"
+#include "tokenizers/space.hpp"
 
 namespace {
 
@@ -15,7 +16,7 @@ using namespace couplet::tokenizers;
 using Ids = std::vector<std::int64_t>;
 using Model = std::variant<WordUnigram, CharacterBpe>;
 
-const std::string mark(space_mark);
+using couplet::test::mark;
 
 PieceIds index(const std::vector<std::string>& tokens) {
   PieceIds ids;

@@ -11,6 +11,7 @@
 #include "support/sentencepiece_writer.hpp"
 #include "support/temporary_directory.hpp"
 #include "tokenizers/golden.hpp"
+#include "tokenizers/space.hpp"
 
 namespace {
 
@@ -18,7 +19,7 @@ using namespace couplet;
 using namespace couplet::tokenizers;
 using Ids = std::vector<std::int64_t>;
 
-const std::string mark(space_mark);
+using couplet::test::mark;
 
 class TokenizerDirectory : public testing::Test {
  protected:

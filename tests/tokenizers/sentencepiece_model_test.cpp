@@ -20,7 +20,7 @@ using test::PieceType;
 using test::small_model;
 using test::write_model;
 
-std::string error_of(const std::string& bytes) {
+std::string model_error(const std::string& bytes) {
   return file_error_of([&] { static_cast<void>(parse_sentencepiece_model(bytes, "m")); });
 }
 
@@ -60,7 +60,7 @@ TEST(SentencePieceModel, RefusesPiecesThatMakeNoSense) {
   const auto with = [](const std::string& text, float score, PieceType type) {
     SentencePieceModel model = small_model({{"a", 0}});
     model.pieces.push_back({text, score, type});
-    return error_of(write_model(model));
+    return model_error(write_model(model));
   };
   EXPECT_EQ(with("b", 0, PieceType::normal), "");
   EXPECT_EQ(with("", 0, PieceType::normal), "m: piece 4 \"\": expected a text, found none");
@@ -73,30 +73,30 @@ TEST(SentencePieceModel, RefusesPiecesThatMakeNoSense) {
   for (const float score : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     EXPECT_NE(with("b", score, PieceType::normal).find("finite"), std::string::npos);
   }
-  EXPECT_NE(error_of("").find("expected one unknown piece, found 0"), std::string::npos);
+  EXPECT_NE(model_error("").find("expected one unknown piece, found 0"), std::string::npos);
 }
 
 TEST(SentencePieceModel, RefusesWhatItWouldReadOtherwiseThanSentencePiece) {
   const std::string model = write_model(small_model({{"a", 0}}));
-  EXPECT_NE(error_of(model + bytes_field(2, number_field(3, 3))).find("found one of words"), std::string::npos);
-  EXPECT_NE(error_of(model + bytes_field(2, number_field(3, 4))).find("found one of characters"), std::string::npos);
-  EXPECT_NE(error_of(model + bytes_field(2, number_field(3, 9))).find("type 9"), std::string::npos);
-  EXPECT_NE(error_of(model + bytes_field(2, number_field(24, 1))).find("suffix"), std::string::npos);
-  EXPECT_NE(error_of(model + bytes_field(1, number_field(3, 7))).find("unknown type 7"), std::string::npos);
-  EXPECT_NE(error_of(model + bytes_field(2, number_field(35, 1))).find("expected 256 pieces"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(2, number_field(3, 3))).find("found one of words"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(2, number_field(3, 4))).find("found one of characters"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(2, number_field(3, 9))).find("type 9"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(2, number_field(24, 1))).find("suffix"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(1, number_field(3, 7))).find("unknown type 7"), std::string::npos);
+  EXPECT_NE(model_error(model + bytes_field(2, number_field(35, 1))).find("expected 256 pieces"), std::string::npos);
 }
 
 TEST(SentencePieceModel, RefusesEveryPrefix) {
   const std::string model = write_model(small_model({{"a", -1}, {"b", -2}}));
-  ASSERT_EQ(error_of(model), "");
+  ASSERT_EQ(model_error(model), "");
   const std::size_t pieces = model.size() - 2 * 2 - 4 - 10;  // the last two messages may be missing
   for (std::size_t n = 0; n < pieces; ++n) {
-    if (n != pieces - test::piece_field("b", -2, 1).size() && error_of(model.substr(0, n)).empty()) {
+    if (n != pieces - test::piece_field("b", -2, 1).size() && model_error(model.substr(0, n)).empty()) {
       const auto cut = parse_sentencepiece_model(model.substr(0, n), "m");
       EXPECT_LT(cut.pieces.size(), 5U) << n;  // whole pieces alone are left
     }
   }
-  EXPECT_NE(error_of(model.substr(0, 3)), "");
+  EXPECT_NE(model_error(model.substr(0, 3)), "");
 }
 
 TEST(SentencePieceModel, KnowsThePiecesOfBytes) {

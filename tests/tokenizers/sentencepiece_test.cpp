@@ -10,6 +10,7 @@
 #include "support/file_errors.hpp"
 #include "support/sentencepiece_writer.hpp"
 #include "tokenizers/golden.hpp"
+#include "tokenizers/space.hpp"
 
 namespace {
 
@@ -20,7 +21,7 @@ using test::PieceType;
 using test::small_model;
 using Ids = std::vector<std::int64_t>;
 
-const std::string mark(space_mark);
+using couplet::test::mark;
 
 Ids encode(const SentencePiece& pieces, std::string_view text) {
   Ids ids;

@@ -8,6 +8,7 @@
 
 #include "couplet/tokenizers/context_length.hpp"
 #include "support/sentencepiece_writer.hpp"
+#include "tokenizers/space.hpp"
 
 namespace {
 
@@ -15,7 +16,7 @@ using namespace couplet;
 using namespace couplet::tokenizers;
 using Ids = std::vector<std::int64_t>;
 
-const std::string mark(space_mark);
+using couplet::test::mark;
 
 /// 3 _, 4 a, 5 b, 6 _a, 7 _b, 8 ab, 9 n, 10 k, 11 _<, 12 u, 13 >
 std::shared_ptr<const SentencePiece> pieces() {

@@ -13,22 +13,22 @@ using namespace couplet;
 using namespace couplet::tokenizers;
 using test::file_error_of;
 
-io::JsonField parse(const std::string& text) { return io::JsonField(io::Json::parse(text, "f"), "f"); }
+io::JsonField field_of(const std::string& text) { return io::JsonField(io::Json::parse(text, "f"), "f"); }
 
 TEST(TokenizerJsonParts, ReadsTheFlagsOfAnAddedToken) {
-  const AddedToken plain = parse_added_token(parse(R"({"content": "<a>"})"));
+  const AddedToken plain = parse_added_token(field_of(R"({"content": "<a>"})"));
   EXPECT_EQ(plain, (AddedToken{.content = "<a>"}));
-  const AddedToken other = parse_added_token(parse(R"({"content": "<a>", "normalized": true, "special": false})"));
+  const AddedToken other = parse_added_token(field_of(R"({"content": "<a>", "normalized": true, "special": false})"));
   EXPECT_TRUE(other.normalized && !other.special);
-  EXPECT_NE(file_error_of([] { parse_added_token(parse(R"({"content": ""})")); }).find("without text"),
+  EXPECT_NE(file_error_of([] { parse_added_token(field_of(R"({"content": ""})")); }).find("without text"),
             std::string::npos);
 }
 
 TEST(TokenizerJsonParts, StrippingCountsWhereSpacesMatter) {
-  const auto field = parse(R"({"content": "<a>", "lstrip": true, "rstrip": true})");
+  const auto field = field_of(R"({"content": "<a>", "lstrip": true, "rstrip": true})");
   EXPECT_EQ(file_error_of([&] { parse_added_token(field); }), "f: lstrip: expected false (not supported), found true");
   EXPECT_EQ(parse_added_token(field, SpacesMatter::no).content, "<a>");
-  const auto single = parse(R"({"content": "<a>", "single_word": true})");
+  const auto single = field_of(R"({"content": "<a>", "single_word": true})");
   EXPECT_NE(file_error_of([&] { parse_added_token(single, SpacesMatter::no); }), "");
 }
 
@@ -48,7 +48,7 @@ TEST(TokenizerJsonParts, AnAddedTokenIsThereOrTheNext) {
 
 TEST(TokenizerJsonParts, ReadsListsOfAddedTokensById) {
   std::vector<std::string> tokens{"a"};
-  const auto list = parse(R"([{"content": "c", "id": 2}, {"content": "b", "id": 1}])");
+  const auto list = field_of(R"([{"content": "c", "id": 2}, {"content": "b", "id": 1}])");
   EXPECT_EQ(tokenizers::detail::read_added_tokens(list, tokens).at(0).id, 2);  // in the order of the file
   EXPECT_EQ(tokens, (std::vector<std::string>{"a", "b", "c"}));
 }
@@ -59,7 +59,7 @@ TEST(TokenizerJsonParts, ReadsWhatStandsAroundAText) {
                                   "E": {"id": "E", "ids": [1], "tokens": ["</s>"]}})";
   const auto read = [&](const std::string& single) {
     return tokenizers::detail::read_template(
-        parse(R"({"type": "TemplateProcessing", "single": [)" + single + "], " + special + "}"), tokens);
+        field_of(R"({"type": "TemplateProcessing", "single": [)" + single + "], " + special + "}"), tokens);
   };
   const std::string s = R"({"SpecialToken": {"id": "S"}})", e = R"({"SpecialToken": {"id": "E"}})";
   const std::string text = R"({"Sequence": {"id": "A"}})";
@@ -75,7 +75,7 @@ TEST(TokenizerJsonParts, ReadsWhatStandsAroundAText) {
   EXPECT_NE(file_error_of([&] { read(text + R"(,{"SpecialToken": {"id": "X"}})"); }).find("X: missing"),
             std::string::npos);
   EXPECT_NE(file_error_of([&] {
-              tokenizers::detail::read_template(parse(R"({"type": "Other"})"), tokens);
+              tokenizers::detail::read_template(field_of(R"({"type": "Other"})"), tokens);
             }).find("found \"Other\""),
             std::string::npos);
 }
@@ -83,21 +83,21 @@ TEST(TokenizerJsonParts, ReadsWhatStandsAroundAText) {
 TEST(TokenizerJsonParts, ReadsMergesOfBothForms) {
   using tokenizers::detail::read_merges;
   const std::vector<ByteLevelBpe::Merge> expected{{"a", "b"}, {"ab", "c"}};
-  EXPECT_EQ(read_merges(parse(R"(["a b", "ab c"])")), expected);
-  EXPECT_EQ(read_merges(parse(R"([["a", "b"], ["ab", "c"]])")), expected);
-  EXPECT_EQ(read_merges(parse(R"([["a", " "]])")).at(0).second, " ");
+  EXPECT_EQ(read_merges(field_of(R"(["a b", "ab c"])")), expected);
+  EXPECT_EQ(read_merges(field_of(R"([["a", "b"], ["ab", "c"]])")), expected);
+  EXPECT_EQ(read_merges(field_of(R"([["a", " "]])")).at(0).second, " ");
   for (const char* const bad :
        {R"(["a"])", R"([["a"]])", R"([["a", "b", "c"]])", R"(["a b", ["a", "b"]])", "[1]", "{}"}) {
-    EXPECT_NE(file_error_of([&] { read_merges(parse(bad)); }), "") << bad;
+    EXPECT_NE(file_error_of([&] { read_merges(field_of(bad)); }), "") << bad;
   }
 }
 
 TEST(TokenizerJsonParts, RefusesOptionsThatMakeOtherIds) {
   using tokenizers::detail::check_bpe_options;
-  check_bpe_options(parse(R"({"dropout": null, "x": false})"), {"x", "y"});
-  check_bpe_options(parse(R"({"dropout": 0.0})"), {});
-  EXPECT_NE(file_error_of([] { check_bpe_options(parse(R"({"dropout": 0.1})"), {}); }), "");
-  EXPECT_NE(file_error_of([] { check_bpe_options(parse(R"({"x": true})"), {"x"}); }), "");
+  check_bpe_options(field_of(R"({"dropout": null, "x": false})"), {"x", "y"});
+  check_bpe_options(field_of(R"({"dropout": 0.0})"), {});
+  EXPECT_NE(file_error_of([] { check_bpe_options(field_of(R"({"dropout": 0.1})"), {}); }), "");
+  EXPECT_NE(file_error_of([] { check_bpe_options(field_of(R"({"x": true})"), {"x"}); }), "");
 }
 
 }  // namespace

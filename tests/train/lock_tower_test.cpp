@@ -13,7 +13,7 @@ namespace {
 
 using namespace couplet;
 
-ClipConfig small_config(bool siglip = false) {
+ClipConfig locked_config(bool siglip = false) {
   ClipConfig config = preset("tiny-32");
   config.vision.layers = 3;
   config.vision.width = 16;
@@ -36,7 +36,7 @@ std::set<std::string> learning(VisionTransformer<float>& tower) {
 /// open_clip: groups[-n:] of [[conv1, class_embedding, positional_embedding, ln_pre], blocks[0], ..., [blocks[-1],
 /// ln_post], proj].
 TEST(LockImageTower, UnlocksOpenClipsGroupsFromTheEnd) {
-  ClipConfig config = small_config();
+  ClipConfig config = locked_config();
   VisionTransformer<float> tower(config.vision, config.embed_dim);
   EXPECT_EQ(train::lock_groups(tower), 5);
   std::set<std::string> expected;
@@ -63,20 +63,20 @@ TEST(LockImageTower, ResidualNetworksAreLockedWholly) {
   EXPECT_TRUE(nn::any_trainable(tower));
   train::lock_image_tower(tower, 0);
   EXPECT_FALSE(nn::any_trainable(tower));
-  ImageTower<float> transformer(small_config().vision, small_config().embed_dim);
+  ImageTower<float> transformer(locked_config().vision, locked_config().embed_dim);
   train::lock_image_tower(transformer, 1);
   EXPECT_EQ(learning(transformer.transformer()), std::set<std::string>{"proj"});
 }
 
 TEST(LockImageTower, TheLastGroupOfSiglipIsItsAttentionPool) {
-  ClipConfig config = small_config(true);
+  ClipConfig config = locked_config(true);
   VisionTransformer<float> tower(config.vision, config.embed_dim);
   train::lock_image_tower(tower, 1);
   EXPECT_EQ(learning(tower), std::set<std::string>{"attn_pool"});
 }
 
 TEST(LockImageTower, UnlockedGroupsGetTheGradientsTheyAlwaysGot) {
-  ClipConfig config = small_config();
+  ClipConfig config = locked_config();
   VisionTransformer<float> whole(config.vision, config.embed_dim);
   std::uint64_t seed = 0;
   whole.visit_parameters([&](std::string_view, Parameter<float>& parameter) {

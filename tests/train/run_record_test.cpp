@@ -11,7 +11,7 @@ using namespace couplet;
 using train::RunRecord;
 using train::RunStatus;
 
-std::string content(const std::string& path) { return io::read_file(path, 1U << 22U); }
+std::string text_of(const std::string& path) { return io::read_file(path, 1U << 22U); }
 
 train::StepReport report(std::int64_t step, const std::string& skipped = "") {
   return {.step = step,
@@ -30,7 +30,7 @@ TEST(RunRecord, WritesNoNumbersOfASkippedStepButItsSamples) {
   train::StepReport bad = report(1, "the loss is not finite");
   bad.loss = bad.grad_norm = std::numeric_limits<double>::quiet_NaN();
   record.step(bad, {.step = 1}, batch);
-  const io::Json line = io::Json::parse(content(folder.path("log.jsonl")), "log");
+  const io::Json line = io::Json::parse(text_of(folder.path("log.jsonl")), "log");
   EXPECT_EQ(line.find("loss"), nullptr);
   EXPECT_EQ(line.find("skipped")->as_string(), "the loss is not finite");
   EXPECT_EQ(line.find("samples")->items()[1].as_string(), "b \"c\"");
@@ -42,7 +42,7 @@ TEST(RunRecord, NamesEachUnreadableSampleOnce) {
   record.unreadable({{3, "three"}}, {.step = 1});
   record.unreadable({{3, "three"}, {4, "four"}}, {.step = 2});
   EXPECT_EQ(record.unreadable_named(), 2);
-  const std::string log = content(folder.path("log.jsonl"));
+  const std::string log = text_of(folder.path("log.jsonl"));
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 2);
 }
 
@@ -60,12 +60,12 @@ TEST(RunRecord, AResumedRecordDrawsTheCurvesOfTheWholeRun) {
     }
     page(record);
   }
-  const std::string whole = content(folder.path("report.html"));
+  const std::string whole = text_of(folder.path("report.html"));
   EXPECT_NE(whole.find("40 %"), std::string::npos);
   RunRecord resumed(folder.path(), 4, true);
   resumed.step(report(5), {.step = 5}, batch);
   page(resumed);
-  EXPECT_EQ(content(folder.path("report.html")), whole);
+  EXPECT_EQ(text_of(folder.path("report.html")), whole);
 }
 
 }  // namespace

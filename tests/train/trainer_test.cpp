@@ -13,7 +13,7 @@ using namespace couplet;
 using train::LossKind;
 using train::Trainer;
 
-ClipConfig small_config() {
+ClipConfig trainer_config() {
   ClipConfig config;
   config.embed_dim = 16;
   config.vision = {
@@ -50,7 +50,7 @@ train::TrainerOptions options(LossKind loss = LossKind::clip) {
 }
 
 Clip<float> initial_model(bool siglip = false) {
-  Clip<float> model(siglip ? as_siglip(small_config()) : small_config());
+  Clip<float> model(siglip ? as_siglip(trainer_config()) : trainer_config());
   initialize(model, 1);
   return model;
 }
@@ -225,7 +225,7 @@ TEST(Trainer, ResumedRunsContinueWithTheSameBitsWithLionAverageAndASkippedStep) 
 TEST(Trainer, ResumedRunsOfAResidualNetworkContinueWithTheSameBits) {
   const test::TemporaryDirectory folder;
   const std::string path = folder.path("last.safetensors");
-  ClipConfig config = small_config();
+  ClipConfig config = trainer_config();
   config.vision.image_height = config.vision.image_width = 32;
   config.vision.width = 4;
   config.vision = as_resnet(config.vision, {1, 1, 1, 1});

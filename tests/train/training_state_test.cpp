@@ -13,7 +13,7 @@ namespace {
 using namespace couplet;
 using train::Progress;
 
-ClipConfig small_config() {
+ClipConfig state_config() {
   ClipConfig config = preset("tiny-32");
   config.vision.layers = config.text.layers = 1;
   return config;
@@ -32,7 +32,7 @@ std::string message_of_loading(const std::string& path, Clip<float>& model, cons
 TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
   const test::TemporaryDirectory folder;
   const std::string path = folder.path() + "/state.safetensors";
-  Clip<float> model(small_config());
+  Clip<float> model(state_config());
   initialize(model, 3);
   optim::AdamW<float> optimizer(model);
   const Progress progress{.step = 12,
@@ -46,7 +46,7 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
   train::save_training_state(path, train::state_tensors<float>(model, optimizer), progress,
                              R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})");
 
-  Clip<float> other(small_config());
+  Clip<float> other(state_config());
   optim::AdamW<float> other_optimizer(other);
   EXPECT_EQ(train::load_training_state(path, train::state_tensors<float>(other, other_optimizer),
                                        R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})"),
@@ -60,13 +60,13 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
             "belongs to a run with other options:\n  lr: saved 0.001, now 0.002\n  crop: saved 1,0.5, now 1,0.25\n"
             "  loss: saved (nothing), now clip\n  old: saved true, now (nothing)");
   EXPECT_NE(message_of_loading(path, other, "not JSON").find("state.safetensors"), std::string::npos);
-  ClipConfig wider = small_config();
+  ClipConfig wider = state_config();
   wider.embed_dim = 64;
   Clip<float> wide(wider);
   EXPECT_NE(message_of_loading(path, wide, R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})")
                 .find("visual.proj.weight: expected (64, 128), found (128, 128)"),
             std::string::npos);
-  ClipConfig deeper = small_config();
+  ClipConfig deeper = state_config();
   deeper.text.layers = 2;
   Clip<float> deep(deeper);
   EXPECT_NE(message_of_loading(path, deep, R"({"batch":8,"lr":0.001,"crop":[1,0.5],"old":true})").find("missing"),
@@ -77,7 +77,7 @@ TEST(TrainingState, KeepsProgressAndRefusesOtherRunsAndModels) {
 TEST(TrainingState, DamageIsNoticed) {
   const test::TemporaryDirectory folder;
   const std::string path = folder.path("state.safetensors");
-  Clip<float> model(small_config());
+  Clip<float> model(state_config());
   initialize(model, 3);
   optim::AdamW<float> optimizer(model);
   train::save_training_state(path, train::state_tensors<float>(model, optimizer), Progress{.step = 11}, "run");
@@ -98,7 +98,7 @@ TEST(TrainingState, AnotherSafetensorsFileIsRefused) {
   const test::TemporaryDirectory folder;
   const std::string path = folder.path() + "/model.safetensors";
   checkpoint::save_safetensors(path, {}, {{"format", "pt"}});
-  Clip<float> model(small_config());
+  Clip<float> model(state_config());
   EXPECT_NE(message_of_loading(path, model, "").find("training state"), std::string::npos);
 }
 
