@@ -68,7 +68,7 @@ TEST(MalformedFiles, GetTheVerdictsOfTheGoldenIndex) {
   for (const io::Json& row : index.find("cases")->items()) {
     const std::string& format = row.find("format")->as_string();
     if (format != "clip" && format != "tokenizer.json") continue;
-    check_case(row, *index.find("some_texts"));
+    check_case(row, *index.find("texts"));
     ++checked;
   }
   EXPECT_EQ(checked, 64);
