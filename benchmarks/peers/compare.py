@@ -353,7 +353,7 @@ def write_chart(rows, path):
     """Horizontal bars: couplet's rate divided by the best peer's."""
     height, left, width = 26, 330, 860
     longest = max(2.0, max(row["ratio"] for row in rows))
-    scale = (width - left - 90) / longest
+    scale = (width - left - 170) / longest
     total = height * len(rows) + 60
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{total}" font-family="sans-serif" '
              'font-size="13">', f'<rect width="{width}" height="{total}" fill="#ffffff"/>',
