@@ -8,7 +8,15 @@
 namespace couplet::inline COUPLET_ABI::data {
 
 /// What a draw is for. The values are part of every saved run: never renumber them.
-enum class Purpose : std::uint32_t { order = 1, caption = 2, transform = 3, scene = 4, noise = 5, color = 6, affine = 7 };
+enum class Purpose : std::uint32_t {
+  order = 1,
+  caption = 2,
+  transform = 3,
+  scene = 4,
+  noise = 5,
+  color = 6,
+  affine = 7
+};
 
 /// The sequence of draws of one sample in one epoch for one purpose. (epoch, purpose) are hashed into the seed by
 /// Philox; the sample is the stream.
