@@ -33,7 +33,7 @@ struct Malformed {
   std::vector<std::string> words;
 };
 
-const std::string good = "{" + entry("a", "F32", "2", "0,8") + "}";  // 8 bytes of data
+const std::string sound = "{" + entry("a", "F32", "2", "0,8") + "}";  // 8 bytes of data
 const std::string tensor_a = "tensor \"a\": ";
 
 std::string repeated(const std::string& text, std::size_t count) {
@@ -44,8 +44,8 @@ std::string repeated(const std::string& text, std::size_t count) {
 
 /// The file itself: lengths and ends.
 std::vector<Malformed> file_cases() {
-  const std::string whole = raw_file(good, zeros(8));
-  const auto with_length = [&](std::uint64_t n) { return length_bytes(n) + good + zeros(8); };
+  const std::string whole = raw_file(sound, zeros(8));
+  const auto with_length = [&](std::uint64_t n) { return length_bytes(n) + sound + zeros(8); };
   std::string big_endian = whole;
   std::reverse(big_endian.begin(), big_endian.begin() + 8);
   return {
@@ -57,8 +57,8 @@ std::vector<Malformed> file_cases() {
       {"N = 2^64-8", with_length(~std::uint64_t{7}), {"at most 25000000 bytes, found 18446744073709551608"}},
       {"N = 2^63", with_length(std::uint64_t{1} << 63), {"at most 25000000 bytes, found 9223372036854775808"}},
       {"N = 100,000,001", with_length(100'000'001), {"at most 25000000 bytes, found 100000001"}},
-      {"N one too large", with_length(good.size() + 1), {"header: line 1, byte 55: ", "NUL"}},
-      {"N one too small", with_length(good.size() - 1), {"header: line 1, byte 53: ", "unexpected end of input"}},
+      {"N one too large", with_length(sound.size() + 1), {"header: line 1, byte 55: ", "NUL"}},
+      {"N one too small", with_length(sound.size() - 1), {"header: line 1, byte 53: ", "unexpected end of input"}},
       {"bytes after the data", whole + "PK\x03\x04", {"end after 8 bytes of data, where tensor \"a\" ends; found 12"}},
       {"data one byte short", whole.substr(0, whole.size() - 1), {tensor_a, "[0, 8] reach past the file's 7 bytes"}},
       {"big-endian length", big_endian, {"at most 25000000 bytes, found 3891110078048108544"}},
@@ -76,14 +76,14 @@ std::vector<Malformed> json_cases() {
       {"an open brace", raw_file("{"), {"header: line 1, byte 1: ", "end of input"}},
       {"an array", raw_file("[]"), {"header: line 1, byte 1: expected an object, found an array"}},
       {"null", raw_file("null"), {"header: line 1, byte 4: expected an object, found null"}},
-      {"a byte order mark", raw_file(bom + good, zeros(8)), {"byte order mark"}},
+      {"a byte order mark", raw_file(bom + sound, zeros(8)), {"byte order mark"}},
       {"bad UTF-8", with_name("\xff"), {"UTF-8"}},
       {"overlong UTF-8", with_name("\xc0\xaf"), {"UTF-8"}},
       {"a lone surrogate", with_name("\\ud800"), {"surrogate"}},
-      {"NUL padding", raw_file(good + zeros(3), zeros(8)), {"byte 55: a NUL byte"}},
-      {"two values", raw_file(good + "{}", zeros(8)), {"header: line 1, byte 55: ", "expected end of input"}},
-      {"a comment", raw_file("/* */" + good, zeros(8)), {"header: line 1, byte 1: ", "invalid literal"}},
-      {"a trailing comma", raw_file(good.substr(0, good.size() - 1) + ",}", zeros(8)), {"header: line 1, byte 55: "}},
+      {"NUL padding", raw_file(sound + zeros(3), zeros(8)), {"byte 55: a NUL byte"}},
+      {"two values", raw_file(sound + "{}", zeros(8)), {"header: line 1, byte 55: ", "expected end of input"}},
+      {"a comment", raw_file("/* */" + sound, zeros(8)), {"header: line 1, byte 1: ", "invalid literal"}},
+      {"a trailing comma", raw_file(sound.substr(0, sound.size() - 1) + ",}", zeros(8)), {"header: line 1, byte 55: "}},
       {"200,000 arrays", raw_file(repeated("[", 200'000)), {"expected an object, found an array"}},
       {"100,000 levels of metadata",
        raw_file("{\"__metadata__\":" + repeated("{\"a\":", 100'000)),
@@ -195,7 +195,7 @@ std::vector<Malformed> offset_cases() {
 
 std::vector<Malformed> metadata_cases() {
   const auto with = [](const std::string& metadata) {
-    return raw_file("{\"__metadata__\":" + metadata + "," + good.substr(1), zeros(8));
+    return raw_file("{\"__metadata__\":" + metadata + "," + sound.substr(1), zeros(8));
   };
   return {
       {"a number", with("{\"n\":1}"), {"__metadata__.n: expected a string, found 1"}},
@@ -249,8 +249,8 @@ TEST(SafetensorsHeader, AcceptsEveryUnusualButRightFile) {
                     entry("z", "F32", "0", "4,4") + "," + entry("x", "I8", "0", "4,4") + "}",
                 zeros(4)),
        4},
-      {"padding before the header", raw_file("  \n\t" + good, zeros(8)), 1},
-      {"padding after the header", raw_file(good + "   \r\n", zeros(8)), 1},
+      {"padding before the header", raw_file("  \n\t" + sound, zeros(8)), 1},
+      {"padding after the header", raw_file(sound + "   \r\n", zeros(8)), 1},
       {"names and offsets out of order",
        raw_file("{" + entry("b", "F32", "1", "4,8") + "," + entry("a", "F32", "1", "0,4") + "}", zeros(8)), 2},
       {"F64 at an odd address", raw_file("{" + odd + "}", zeros(9)), 2},
@@ -275,12 +275,12 @@ TEST(SafetensorsHeader, AcceptsEveryUnusualButRightFile) {
 // nothing.
 TEST(SafetensorsHeader, RefusesAnUnknownFieldAndTakesNullForNoMetadata) {
   const TemporaryDirectory folder;
-  const std::string extra = good.substr(0, good.size() - 2) + ",\"order\":\"F\"}}";
+  const std::string extra = sound.substr(0, sound.size() - 2) + ",\"order\":\"F\"}}";
   const std::string message = file_error_of([&] { opened(folder, raw_file(extra, zeros(8))); });
   EXPECT_NE(message.find(tensor_a + "expected only dtype, shape and data_offsets, found the key \"order\""),
             message.npos)
       << message;
-  const SafetensorsFile file = opened(folder, raw_file("{\"__metadata__\":null," + good.substr(1), zeros(8)));
+  const SafetensorsFile file = opened(folder, raw_file("{\"__metadata__\":null," + sound.substr(1), zeros(8)));
   EXPECT_TRUE(file.metadata().empty());
   EXPECT_EQ(file.tensors().size(), 1U);
 }

@@ -361,7 +361,7 @@ TEST(Pretrained, SameBitsAloneInBatchesAndOnAnyNumberOfThreads) {
     const Tensor<float, 2> all_texts = bundle.encode_text(texts);
     for (const int threads : {1, 2}) {
       const ThreadLimit limit(threads);
-      for (const std::size_t batch : {1, 2, 7, 33}) {
+      for (const std::size_t batch : {1U, 2U, 7U, 33U}) {
         const Tensor<float, 2> some = bundle.encode_image(std::span(images).subspan(0, batch));
         EXPECT_EQ(std::memcmp(some.data(), all_images.data(), static_cast<std::size_t>(some.size()) * 4), 0);
         const Tensor<float, 2> some_texts = bundle.encode_text(std::span<const std::string>(texts).subspan(0, batch));

@@ -34,7 +34,8 @@ struct Batch {
   Tensor<float, 4> pixels;
   Tensor<std::int64_t, 2> ids{{16, 6}};
 
-  explicit Batch(std::int64_t step) : pixels(test::random_tensor<float, 4>({16, 3, 8, 8}, 100 + step)) {
+  explicit Batch(std::int64_t step)
+      : pixels(test::random_tensor<float, 4>({16, 3, 8, 8}, static_cast<std::uint64_t>(100 + step))) {
     Random random(7, static_cast<std::uint64_t>(step));
     for (Index i = 0; i < ids.size(); ++i) ids.data()[i] = static_cast<std::int64_t>(random.below(38));
     for (Index b = 0; b < 16; ++b) ids(b, 2 + b % 4) = 39;
