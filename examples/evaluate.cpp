@@ -1,6 +1,7 @@
 // Retrieval and zero-shot accuracy of a model on captioned or labelled images.
 //
 //   evaluate --model DIR --data val.tar
+#include "couplet/train/word_regression.hpp"
 #include "program.hpp"
 
 namespace {
@@ -9,20 +10,25 @@ using namespace couplet;
 
 struct Options {
   program::Common common;
-  std::string model, data, labels_file, templates_file;
+  std::string model, data, baseline, labels_file, templates_file;
   std::vector<std::string> templates;
   std::uint64_t seed = 1000;
 };
 
-void print_table(const train::Evaluation& e) {
+void print_recalls(const std::string& of, const train::Evaluation& e) {
+  const auto row = [](const std::string& name, const train::Recalls& r) {
+    std::cout << program::format("%-24s %6.2f %% %6.2f %% %6.2f %%\n", name.c_str(), r.at_1, r.at_5, r.at_10);
+  };
+  row(of + "image to text", e.image_to_text);
+  row(of + "text to image", e.text_to_image);
+}
+
+void print_table(const train::Evaluation& e, const std::optional<train::Evaluation>& baseline) {
   std::cout << e.images << " images, " << e.texts << " texts\n";
   if (e.texts > 0) {
-    std::cout << "                  R@1      R@5     R@10\n";
-    const auto row = [](const char* name, const train::Recalls& r) {
-      std::cout << program::format("%-14s %6.2f %% %6.2f %% %6.2f %%\n", name, r.at_1, r.at_5, r.at_10);
-    };
-    row("image to text", e.image_to_text);
-    row("text to image", e.text_to_image);
+    std::cout << std::string(24, ' ') << "      R@1      R@5     R@10\n";
+    print_recalls("", e);
+    if (baseline) print_recalls("baseline, ", *baseline);
   }
   if (e.labelled > 0) {
     std::cout << program::format("zero-shot top-1 %.2f %%, top-5 %.2f %% over %ld labelled images, %ld classes\n",
@@ -32,7 +38,8 @@ void print_table(const train::Evaluation& e) {
 
 int run(const Options& o) {
   const Pretrained<float> clip = o.common.load(o.model);
-  const auto data = program::open_data(o.data, o.seed, static_cast<int>(clip.model.config().vision.image_height));
+  const int side = static_cast<int>(clip.model.config().vision.image_height);
+  const auto data = program::open_data(o.data, o.seed, side);
   train::EvaluationOptions options;
   if (!o.labels_file.empty()) options.class_names = program::read_lines(o.labels_file);
   if (!o.templates.empty()) options.templates = o.templates;
@@ -42,12 +49,23 @@ int run(const Options& o) {
   const train::Evaluation evaluation = train::evaluate(clip, *data, options);
   bar.clear();
   program::report_unreadable(evaluation.unreadable);
+  std::optional<train::Evaluation> baseline;
+  if (!o.baseline.empty()) {
+    const image::DecodeOptions decode = o.common.decode_options(clip);
+    const train::WordRegression regression(*program::open_data(o.baseline, o.seed + 1, side), {.decode = decode});
+    baseline = regression.evaluate(*data);
+  }
   if (o.common.json) {
     io::JsonWriter json(0);
     train::write_json(json, evaluation);
     std::cout << json.str() << '\n';
+    if (baseline) {
+      io::JsonWriter line(0);
+      train::write_json(line.begin_object().key("baseline"), *baseline);
+      std::cout << line.end_object().str() << '\n';
+    }
   } else {
-    print_table(evaluation);
+    print_table(evaluation, baseline);
   }
   return 0;
 }
@@ -61,10 +79,13 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  evaluate --model DIR --data val.tar\n"
+      "  evaluate --model DIR --data val.tar --baseline train.tar\n"
       "  evaluate --model DIR --data labelled.tsv --labels-file classes.txt --json\n"
       "  evaluate --model DIR --data scenes:960        (generated scenes)");
   app.add_option("--model", o.model, "model directory")->required();
   app.add_option("--data", o.data, "shards (.tar), a list (.tsv, .csv) or scenes:N")->required();
+  app.add_option("--baseline", o.baseline,
+                 "training data: also shows what ridge regression from pixels and gradients to words finds");
   app.add_option("--labels-file", o.labels_file, "names of the classes, one per line, in the order of the labels");
   app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged")
       ->allow_extra_args(false);

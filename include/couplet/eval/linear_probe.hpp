@@ -1,15 +1,14 @@
 #pragma once
 /// A linear classifier on frozen features, in closed form: ridge regression onto one-hot labels. Needs Eigen.
 ///
-///   W = (X^T X / N + l2 I)^-1 X^T Y / N          b = mean(Y) - mean(X) W          logits = x W + b
-/// with the columns of X and Y centred, all in double. It shows in seconds what a tower has learnt (the CLIP paper fits
-/// a logistic regression for the same purpose, section 3.2). Classes are told apart by the largest logit.
+/// It shows in seconds what a tower has learnt (the CLIP paper fits a logistic regression for the same purpose, section
+/// 3.2). Classes are told apart by the largest logit.
 #include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
 
-#include "couplet/eval/eigen.hpp"
+#include "couplet/eval/ridge.hpp"
 
 namespace couplet::inline COUPLET_ABI::eval {
 
@@ -22,34 +21,22 @@ class LinearProbe {
  public:
   /// features: (N, E)   labels: (N), each in [0, classes)
   template <class T>
-  LinearProbe(TensorView<T, 2> features, std::span<const std::int64_t> labels, LinearProbeOptions options) {
-    check(features.shape(), labels, options);
-    const Index width = features.extent(1);
-    const auto count = static_cast<double>(labels.size());
-    EigenMatrix<double> gram = EigenMatrix<double>::Zero(width, width);
-    EigenMatrix<double> target = EigenMatrix<double>::Zero(width, options.classes);
-    Eigen::RowVectorXd class_share = Eigen::RowVectorXd::Zero(options.classes);
-    const Eigen::RowVectorXd mean = as_eigen(features).template cast<double>().colwise().sum() / count;
+  LinearProbe(TensorView<T, 2> features, std::span<const std::int64_t> labels, LinearProbeOptions options)
+      : ridge_(features.extent(1), (check(features.shape(), labels, options), options.classes)) {
     constexpr Index rows_at_once = 1024;  // bounds the copies in double
     for (Index begin = 0; begin < features.extent(0); begin += rows_at_once) {
       const Index end = std::min(begin + rows_at_once, features.extent(0));
-      EigenMatrix<double> rows = as_eigen(features.slice(begin, end)).template cast<double>();
-      rows.rowwise() -= mean;
-      gram.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
+      EigenMatrix<double> one_hot = EigenMatrix<double>::Zero(end - begin, options.classes);
       for (Index r = begin; r < end; ++r) {
-        const auto label = static_cast<Index>(labels[static_cast<std::size_t>(r)]);
-        target.col(label) += rows.row(r - begin).transpose();
-        class_share[label] += 1 / count;
+        one_hot(r - begin, static_cast<Index>(labels[static_cast<std::size_t>(r)])) = 1;
       }
+      ridge_.add(as_eigen(features.slice(begin, end)).template cast<double>(), one_hot);
     }
-    gram /= count;
-    gram.diagonal().array() += options.l2;
-    weight_ = gram.selfadjointView<Eigen::Lower>().ldlt().solve(target / count);
-    bias_ = class_share - mean * weight_;
+    ridge_.solve(options.l2);
   }
 
-  [[nodiscard]] Index classes() const { return weight_.cols(); }
-  [[nodiscard]] Index width() const { return weight_.rows(); }
+  [[nodiscard]] Index classes() const { return ridge_.targets(); }
+  [[nodiscard]] Index width() const { return ridge_.inputs(); }
 
   /// features: (B, E)   logits: (B, classes), assigned
   template <class T>
@@ -58,7 +45,7 @@ class LinearProbe {
       fail("linear_probe", "shapes do not fit: features " + to_string(features.shape()) + ", weight " +
                                to_string(Shape{width(), classes()}) + ", logits " + to_string(logits.shape()));
     }
-    const EigenMatrix<double> result = (as_eigen(features).template cast<double>() * weight_).rowwise() + bias_;
+    const EigenMatrix<double> result = ridge_.predict(as_eigen(features).template cast<double>());
     as_eigen(logits) = result.template cast<std::remove_const_t<T>>();
   }
 
@@ -76,8 +63,7 @@ class LinearProbe {
     }
   }
 
-  EigenMatrix<double> weight_;  ///< (E, classes)
-  Eigen::RowVectorXd bias_;     ///< (classes)
+  RidgeRegression ridge_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::eval
