@@ -12,62 +12,23 @@
 /// so loss and gradient keep their relative precision when the pairs are well told apart.
 #include "couplet/losses/contrastive_blocks.hpp"
 #include "couplet/losses/contrastive_tiles.hpp"
+#include "couplet/losses/shared_pairs.hpp"
+#include "couplet/losses/softmax_side.hpp"
 
 namespace couplet::inline COUPLET_ABI::losses {
 
 namespace detail {
 
-/// Softmax statistics along one side (all rows, or all columns) of the N x N logits.
-template <class T>
-class SoftmaxSide {
- public:
-  SoftmaxSide(Index count, T masked_logit, Workspace& workspace)
-      : maximum_(workspace.take<T>(count)), weight_(workspace.take<T>(count)), sum_(workspace.take<double>(count)) {
-    std::fill_n(maximum_, count, masked_logit);
-    std::fill_n(sum_, count, 0.0);
-  }
-
-  /// Takes in sum exp(l - maximum) over some more logits of row or column i.
-  void merge(Index i, T maximum, T sum) {
-    const double step = static_cast<double>(maximum) - static_cast<double>(maximum_[i]);
-    if (step > 0) {
-      sum_[i] *= std::exp(-step);
-      maximum_[i] = maximum;
-    }
-    sum_[i] += static_cast<double>(sum) * (step < 0 ? std::exp(step) : 1.0);
-  }
-
-  /// When all other logits are in: adds the true pair's. Returns -log of its probability; afterwards factors() give
-  /// `factor` times the softmax of the others, and others() their share of the whole.
-  double finish(Index i, double pair_logit, double factor) {
-    const double others_maximum = static_cast<double>(maximum_[i]);
-    const double maximum = others_maximum < pair_logit ? pair_logit : others_maximum;
-    const double others = sum_[i] * std::exp(others_maximum - maximum);
-    const double pair = std::exp(pair_logit - maximum);
-    weight_[i] = static_cast<T>(factor * std::exp(others_maximum - maximum) / (pair + others));
-    sum_[i] = others / (pair + others);
-    return pair == 1 ? std::log1p(others) : std::log(pair + others) + (maximum - pair_logit);
-  }
-
-  [[nodiscard]] double others(Index i) const { return sum_[i]; }
-  [[nodiscard]] SoftmaxFactors<T> factors(Index begin) const { return {maximum_ + begin, weight_ + begin}; }
-
- private:
-  T* maximum_;   ///< (N), the largest logit but the pair's
-  T* weight_;    ///< (N)
-  double* sum_;  ///< (N), of exp(l - maximum); after finish() the share
-};
-
 template <class T>
 struct InfoNceStatistics {
   InfoNceStatistics(const Pairs<T>& pairs, Workspace& workspace)
-      : rows(pairs.count, pairs.masked * pairs.scale, workspace),
-        columns(pairs.count, pairs.masked * pairs.scale, workspace),
-        pair_similarity(workspace.take<T>(pairs.count)) {}
+      : rows(pairs.image.extent(0), pairs.masked * pairs.scale, workspace),
+        columns(pairs.text.extent(0), pairs.masked * pairs.scale, workspace),
+        pair_similarity(workspace.take<T>(pairs.image.extent(0))) {}
 
   SoftmaxSide<T> rows;
   SoftmaxSide<T> columns;
-  T* pair_similarity;  ///< (N), the diagonal of S
+  T* pair_similarity;  ///< (M), the diagonal of S
   double loss = 0;
 };
 
@@ -99,21 +60,24 @@ void add_block_statistics(const Pairs<T>& pairs, const Block<T>& block, InfoNceS
   }
 }
 
-/// The first pass: everything that the loss and the gradient need to know about the logits.
+/// The first pass: everything that the loss and the gradient need to know about the logits. `pairs` has the texts of
+/// all processes; a process finishes its own rows and columns.
 template <class T>
-InfoNceStatistics<T> info_nce_statistics(const Pairs<T>& pairs, Workspace& workspace) {
+InfoNceStatistics<T> info_nce_statistics(const Pairs<T>& pairs, const PairShares& shares, Workspace& workspace) {
   InfoNceStatistics<T> statistics(pairs, workspace);
   for_each_block(pairs, Pass::forward, workspace,
                  [&](const Block<T>& block) { add_block_statistics(pairs, block, statistics, workspace); });
+  merge_columns(statistics.columns, pairs, shares, workspace);
   const auto scale = static_cast<double>(pairs.scale);
   const double factor = scale / (2 * static_cast<double>(pairs.count));
   OrderedSum loss;
-  for (Index i = 0; i < pairs.count; ++i) {
+  for (Index i = 0; i < pairs.image.extent(0); ++i) {
     const double pair_logit = scale * static_cast<double>(statistics.pair_similarity[i]);
     loss.add(statistics.rows.finish(i, pair_logit, factor));
-    loss.add(statistics.columns.finish(i, pair_logit, factor));
+    loss.add(statistics.columns.finish(pairs.first_image + i, pair_logit, factor));
   }
-  statistics.loss = loss.value() / (2 * static_cast<double>(pairs.count));
+  share_column_factors(statistics.columns, shares, workspace);
+  statistics.loss = shares.sum(loss.value(), workspace) / (2 * static_cast<double>(pairs.count));
   return statistics;
 }
 
@@ -134,7 +98,7 @@ double info_nce_block_gradient(const Pairs<T>& pairs, const Block<T>& block, con
   const double factor = static_cast<double>(pairs.scale) / (2 * static_cast<double>(pairs.count));
   block.for_each_pair([&](Index r, Index c) {
     const Index i = block.row + r;
-    const double gradient = -factor * (statistics.rows.others(i) + statistics.columns.others(i));
+    const double gradient = -factor * (statistics.rows.others(i) + statistics.columns.others(block.column + c));
     block.s(r, c) = static_cast<T>(gradient);
     d_logit_scale.add(gradient * static_cast<double>(statistics.pair_similarity[i]));
   });
@@ -144,30 +108,42 @@ double info_nce_block_gradient(const Pairs<T>& pairs, const Block<T>& block, con
 }  // namespace detail
 
 /// image, text: (N, E), rows of unit length (ops/l2_normalize.hpp)   logit_scale: in log space, in [-20, 20]
+///
+/// Where a communicator joins several processes, each has consecutive pairs of the batch, in the order of ranks. All
+/// get the loss of the whole batch and the gradients of their own features; the gradient of logit_scale is their share
+/// of a sum over processes. Texts are gathered; each process forms the rows of Z of its images.
 template <class T>
 class ClipLoss {
  public:
   /// `precision` of the products, where this machine has it; softmax, sums and gradients of the scale are T.
-  explicit ClipLoss(Precision precision = Precision::float32) : precision_(precision) {}
+  explicit ClipLoss(Precision precision = Precision::float32,
+                    distributed::Communicator& communicator = distributed::alone())
+      : precision_(precision), communicator_(communicator) {}
 
   T forward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, Workspace& workspace) const {
     const Workspace::Scope scope(workspace);
-    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0), precision_);
-    return static_cast<T>(detail::info_nce_statistics(pairs, workspace).loss);
+    const detail::Pairs<T> own("clip_loss", image, text, logit_scale, T(0), precision_);
+    const detail::PairShares shares(communicator_, own.count, workspace);
+    const detail::Pairs<T> pairs = detail::gather_texts(own, shares, workspace);
+    return static_cast<T>(detail::info_nce_statistics(pairs, shares, workspace).loss);
   }
 
   /// The loss, and its gradients (assigned; not over the features).
   T forward_backward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale,
                      ContrastiveGradients<T>& gradients, Workspace& workspace) const {
     const Workspace::Scope scope(workspace);
-    const detail::Pairs<T> pairs("clip_loss", image, text, logit_scale, T(0), precision_);
-    detail::begin_gradients("clip_loss", pairs, gradients);
-    const auto statistics = detail::info_nce_statistics(pairs, workspace);
+    const detail::Pairs<T> own("clip_loss", image, text, logit_scale, T(0), precision_);
+    const detail::PairShares shares(communicator_, own.count, workspace);
+    const detail::Pairs<T> pairs = detail::gather_texts(own, shares, workspace);
+    detail::begin_gradients("clip_loss", own, gradients);
+    ContrastiveGradients<T> of_all_texts = detail::for_gathered_texts(gradients, shares, workspace);
+    const auto statistics = detail::info_nce_statistics(pairs, shares, workspace);
     detail::OrderedSum d_logit_scale;
     detail::for_each_block(pairs, detail::Pass::backward, workspace, [&](const detail::Block<T>& block) {
       d_logit_scale.add(detail::info_nce_block_gradient(pairs, block, statistics, workspace));
-      detail::add_block_gradient(pairs, block, gradients, workspace);
+      detail::add_block_gradient(pairs, block, of_all_texts, workspace);
     });
+    detail::sum_text_gradients(of_all_texts, shares, gradients, workspace);
     gradients.logit_scale = static_cast<T>(d_logit_scale.value());
     gradients.logit_bias = T(0);
     return static_cast<T>(statistics.loss);
@@ -175,6 +151,7 @@ class ClipLoss {
 
  private:
   Precision precision_;
+  distributed::Communicator& communicator_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::losses

@@ -62,16 +62,20 @@ double squared_length(const T* x, Index count) {
   return squares;
 }
 
-/// N pairs of unit vectors, exp(logit_scale) and the bias, checked.
+/// Images and texts as unit vectors, exp(logit_scale) and the bias, checked: N pairs or, of N pairs that are divided
+/// among processes, M consecutive images and texts that stand elsewhere in the order (shared_pairs.hpp).
 template <class T>
 struct Pairs {
-  TensorView<const T, 2> image;  ///< (N, E)
-  TensorView<const T, 2> text;   ///< (N, E)
+  TensorView<const T, 2> image;  ///< (M, E), the rows of the matrix of similarities
+  TensorView<const T, 2> text;   ///< (K, E), its columns
   T scale;
   T bias;
-  Index count;
-  Precision precision;  ///< of the products
-  T masked;             ///< a similarity so low that its logit's exponential is nothing beside any other's
+  Index count;              ///< N
+  Index first_image = 0;    ///< which of the N pairs image 0 belongs to
+  Index first_text = 0;     ///< the same of text 0
+  bool accumulate = false;  ///< d image_features has the share of other texts already
+  Precision precision;      ///< of the products
+  T masked;                 ///< a similarity so low that its logit's exponential is nothing beside any other's
 
   Pairs(const char* op, TensorView<const T, 2> image_features, TensorView<const T, 2> text_features, T logit_scale,
         T logit_bias, Precision product_precision)
@@ -116,6 +120,7 @@ struct Block {
   TensorView<T, 2> s;
   Index row;
   Index column;
+  Index pair_offset;                 ///< image i and text i + pair_offset are a pair
   const ops::PackedFactor<T>* text;  ///< (columns, E), packed; in backward passes
 
   [[nodiscard]] Index rows() const { return s.extent(0); }
@@ -123,13 +128,14 @@ struct Block {
   [[nodiscard]] Index tiles() const { return (columns() + tile_columns - 1) / tile_columns; }
   [[nodiscard]] Block tile(Index i) const {
     const Index begin = i * tile_columns;
-    return {s.columns(begin, std::min(begin + tile_columns, columns())), row, column + begin, nullptr};
+    return {s.columns(begin, std::min(begin + tile_columns, columns())), row, column + begin, pair_offset, nullptr};
   }
-  /// f(r, c) for the elements s(r, c) that belong to a true pair, in order; the pair is row + r.
+  /// f(r, c) for the elements s(r, c) that belong to a true pair, in order; the image is row + r.
   template <class F>
   void for_each_pair(F&& f) const {
-    const Index end = std::min(row + rows(), column + columns());
-    for (Index i = std::max(row, column); i < end; ++i) f(i - row, i - column);
+    const Index first = column - pair_offset;  // the image of text `column`
+    const Index end = std::min(row + rows(), first + columns());
+    for (Index i = std::max(row, first); i < end; ++i) f(i - row, i - first);
   }
 };
 
@@ -141,22 +147,24 @@ enum class Pass { forward, backward };
 template <class T, class F>
 void for_each_block(const Pairs<T>& pairs, Pass pass, Workspace& workspace, F&& f) {
   const Workspace::Scope scope(workspace);
-  const Index n = pairs.count;
-  const Index height = std::min(n, block_rows);
-  const Index width = std::min(n, block_columns);
+  const Index images = pairs.image.extent(0);
+  const Index texts = pairs.text.extent(0);
+  const Index height = std::min(images, block_rows);
+  const Index width = std::min(texts, block_columns);
   // One cache line more per row: rows a power of two apart would compete for the same sets of the cache.
   const Index stride = width + static_cast<Index>(alignment / sizeof(T));
   const TensorView<T, 2> memory(workspace.take<T>(height * stride), {height, width}, {stride, 1});
-  for (Index j = 0; j < n; j += block_columns) {
+  for (Index j = 0; j < texts; j += block_columns) {
     const Workspace::Scope texts_scope(workspace);
-    const Index j_end = std::min(j + block_columns, n);
+    const Index j_end = std::min(j + block_columns, texts);
     const TensorView<const T, 2> text = pairs.text.slice(j, j_end);
     const ops::PackedFactor<T> columns({text, true}, pairs.precision, workspace);
     std::optional<ops::PackedFactor<T>> rows;
     if (pass == Pass::backward) rows.emplace(ops::Factor<T>{text}, pairs.precision, workspace);
-    for (Index i = 0; i < n; i += block_rows) {
-      const Index i_end = std::min(i + block_rows, n);
-      const Block<T> block{memory.slice(0, i_end - i).columns(0, j_end - j), i, j, rows ? &*rows : nullptr};
+    for (Index i = 0; i < images; i += block_rows) {
+      const Index i_end = std::min(i + block_rows, images);
+      const Block<T> block{memory.slice(0, i_end - i).columns(0, j_end - j), i, j, pairs.first_image - pairs.first_text,
+                           rows ? &*rows : nullptr};
       columns.multiply({pairs.image.slice(i, i_end)}, block.s, false, workspace);
       f(block);
     }
@@ -168,13 +176,13 @@ template <class T>
 void begin_gradients(const char* op, const Pairs<T>& pairs, ContrastiveGradients<T>& gradients) {
   ops::require_equal_shapes(op, "image_features", pairs.image, "its gradient", gradients.image_features);
   ops::require_equal_shapes(op, "text_features", pairs.text, "its gradient", gradients.text_features);
-  for (Index i = 0; i < pairs.count; ++i) {
+  for (Index i = 0; i < pairs.text.extent(0); ++i) {
     std::fill_n(gradients.text_features[i].data(), pairs.text.extent(1), T(0));
   }
 }
 
 /// With G = d loss / d S in `block`:  d text_features += G^T image_features,  d image_features += G text_features (and
-/// = in the first block of a row of blocks).
+/// = in the first block of a row of blocks, unless pairs.accumulate).
 template <class T>
 void add_block_gradient(const Pairs<T>& pairs, const Block<T>& block, ContrastiveGradients<T>& gradients,
                         Workspace& workspace) {
@@ -183,7 +191,8 @@ void add_block_gradient(const Pairs<T>& pairs, const Block<T>& block, Contrastiv
   const auto image = pairs.image.slice(block.row, i_end);
   ops::multiply<T>({block.s, true}, {image}, gradients.text_features.slice(block.column, j_end), true, pairs.precision,
                    workspace);
-  block.text->multiply({block.s}, gradients.image_features.slice(block.row, i_end), block.column > 0, workspace);
+  block.text->multiply({block.s}, gradients.image_features.slice(block.row, i_end),
+                       block.column > 0 || pairs.accumulate, workspace);
 }
 
 }  // namespace detail

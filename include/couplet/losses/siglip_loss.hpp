@@ -10,6 +10,7 @@
 /// others have softplus(Z_ij), so nothing cancels.
 #include "couplet/losses/contrastive_blocks.hpp"
 #include "couplet/losses/contrastive_tiles.hpp"
+#include "couplet/losses/shared_pairs.hpp"
 
 namespace couplet::inline COUPLET_ABI::losses {
 
@@ -53,39 +54,60 @@ void sigmoid_block(const Pairs<T>& pairs, const Block<T>& block, SigmoidTotals& 
 }  // namespace detail
 
 /// image, text: (N, E), rows of unit length (ops/l2_normalize.hpp)   logit_scale: in log space, in [-20, 20]
+///
+/// Where a communicator joins several processes, each has consecutive pairs of the batch, in the order of ranks. All
+/// get the loss of the whole batch and the gradients of their own features; the gradients of logit_scale and logit_bias
+/// are their share of a sum over processes. Texts and their gradients travel around a ring, so that no process ever
+/// holds more than two of its shares (Zhai et al., section 3.2).
 template <class T>
 class SigLipLoss {
  public:
   /// `precision` of the products, where this machine has it; the sums are T.
-  explicit SigLipLoss(Precision precision = Precision::float32) : precision_(precision) {}
+  explicit SigLipLoss(Precision precision = Precision::float32,
+                      distributed::Communicator& communicator = distributed::alone())
+      : precision_(precision), communicator_(communicator) {}
 
   T forward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
             Workspace& workspace) const {
-    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias, precision_);
+    const Workspace::Scope scope(workspace);
+    const detail::Pairs<T> own("siglip_loss", image, text, logit_scale, logit_bias, precision_);
+    const detail::PairShares shares(communicator_, own.count, workspace);
     detail::SigmoidTotals totals;
-    detail::for_each_block(pairs, detail::Pass::forward, workspace, [&](const detail::Block<T>& block) {
-      detail::sigmoid_block(pairs, block, totals, workspace);
+    detail::for_each_share_of_texts(own, shares, workspace, [&](const detail::Pairs<T>& pairs) {
+      detail::for_each_block(pairs, detail::Pass::forward, workspace, [&](const detail::Block<T>& block) {
+        detail::sigmoid_block(pairs, block, totals, workspace);
+      });
     });
-    return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
+    return mean_loss(totals, shares, workspace);
   }
 
   /// The loss, and its gradients (assigned; not over the features).
   T forward_backward(TensorView<const T, 2> image, TensorView<const T, 2> text, T logit_scale, T logit_bias,
                      ContrastiveGradients<T>& gradients, Workspace& workspace) const {
-    const detail::Pairs<T> pairs("siglip_loss", image, text, logit_scale, logit_bias, precision_);
-    detail::begin_gradients("siglip_loss", pairs, gradients);
+    const Workspace::Scope scope(workspace);
+    const detail::Pairs<T> own("siglip_loss", image, text, logit_scale, logit_bias, precision_);
+    const detail::PairShares shares(communicator_, own.count, workspace);
+    detail::begin_gradients("siglip_loss", own, gradients);
     detail::SigmoidTotals totals;
-    detail::for_each_block(pairs, detail::Pass::backward, workspace, [&](const detail::Block<T>& block) {
-      detail::sigmoid_block(pairs, block, totals, workspace);
-      detail::add_block_gradient(pairs, block, gradients, workspace);
-    });
+    detail::for_each_share_of_texts(
+        own, shares, workspace, gradients, [&](const detail::Pairs<T>& pairs, ContrastiveGradients<T>& of_texts) {
+          detail::for_each_block(pairs, detail::Pass::backward, workspace, [&](const detail::Block<T>& block) {
+            detail::sigmoid_block(pairs, block, totals, workspace);
+            detail::add_block_gradient(pairs, block, of_texts, workspace);
+          });
+        });
     gradients.logit_scale = static_cast<T>(totals.gradient_s.value());
-    gradients.logit_bias = static_cast<T>(totals.gradient.value() / static_cast<double>(pairs.scale));
-    return static_cast<T>(totals.loss.value() / static_cast<double>(pairs.count));
+    gradients.logit_bias = static_cast<T>(totals.gradient.value() / static_cast<double>(own.scale));
+    return mean_loss(totals, shares, workspace);
   }
 
  private:
+  static T mean_loss(const detail::SigmoidTotals& totals, const detail::PairShares& shares, Workspace& workspace) {
+    return static_cast<T>(shares.sum(totals.loss.value(), workspace) / static_cast<double>(shares.count()));
+  }
+
   Precision precision_;
+  distributed::Communicator& communicator_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::losses

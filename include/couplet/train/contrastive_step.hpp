@@ -12,6 +12,7 @@
 /// "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
 #include <string>
 
+#include "couplet/distributed/gradient_sum.hpp"
 #include "couplet/losses/clip_loss.hpp"
 #include "couplet/losses/siglip_loss.hpp"
 #include "couplet/models/clip.hpp"
@@ -28,24 +29,28 @@ class ContrastiveStep {
  public:
   /// micro_batch: pairs whose activations are in memory at a time; 0: all of the batch. grad_checkpointing: keeps the
   /// input of each block alone, and runs blocks forward again in the backward pass.
-  explicit ContrastiveStep(LossKind kind, Index micro_batch = 0, bool grad_checkpointing = false)
-      : kind_(kind), micro_batch_(micro_batch) {
+  explicit ContrastiveStep(LossKind kind, Index micro_batch = 0, bool grad_checkpointing = false,
+                           distributed::Communicator& communicator = distributed::alone())
+      : kind_(kind), micro_batch_(micro_batch), communicator_(communicator), gradient_sum_(communicator) {
     if (micro_batch < 0) fail("train", "micro_batch must not be negative: " + std::to_string(micro_batch));
     saved_visual_.transformer.transformer.grad_checkpointing = grad_checkpointing;
     saved_text_.transformer.grad_checkpointing = grad_checkpointing;
   }
 
-  /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters and returns the loss. A
-  /// frozen tower saves nothing and costs no backward work.
+  /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters (which are zero before where
+  /// there are several processes) and returns the loss. A frozen tower saves nothing and costs no backward work.
   T forward_backward(Clip<T>& model, TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
     if (pixels.extent(0) != ids.extent(0)) {
       fail("train", "pixels " + to_string(pixels.shape()) + ", ids " + to_string(ids.shape()));
     }
     const bool train_visual = nn::any_trainable(model.visual);
+    if (train_visual && !communicator_.is_alone()) refuse_batch_statistics(model.visual);
     image_.resize(ids.extent(0), model.embed_dim());
     forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
     const T loss = text_and_loss(model, ids);
     if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
+    gradient_sum_.start(model.visual);
+    gradient_sum_.finish();
     return loss;
   }
 
@@ -58,7 +63,9 @@ class ContrastiveStep {
     image_.resize(ids.extent(0), model.embed_dim());
     copy(features, image_.features.view());
     image_.normalize();
-    return text_and_loss(model, ids);
+    const T loss = text_and_loss(model, ids);
+    gradient_sum_.finish();
+    return loss;
   }
 
   /// Gives back the room of all activations until the next step.
@@ -88,6 +95,16 @@ class ContrastiveStep {
       return dfeatures;
     }
   };
+
+  /// Batch norm would see this process's pairs, and nobody the statistics of the batch.
+  static void refuse_batch_statistics(ImageTower<T>& tower) {
+    if (!tower.is_resnet()) return;
+    tower.resnet().visit_batch_norms([](nn::BatchNorm<T>& norm) {
+      if (norm.frozen) return;
+      fail("train",
+           "batch norm is not trained by several processes: freeze it (--freeze-batch-norm) or lock the tower");
+    });
+  }
 
   /// The pairs [begin, end) of micro-batch `number`; the last one may be smaller than the others.
   struct Range {
@@ -141,16 +158,20 @@ class ContrastiveStep {
     forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
     const T loss = loss_backward(model);
     if (train_text) backward(model.text, ids, text_, saved_text_);
+    gradient_sum_.start(model.text);
+    gradient_sum_.start(model.logit_scale);
+    gradient_sum_.start(model.logit_bias);
     return loss;
   }
 
   T loss_backward(Clip<T>& model) {
     losses::ContrastiveGradients<T> gradients{.image_features = image_.dembeds, .text_features = text_.dembeds};
     const T loss = kind_ == LossKind::clip
-                       ? losses::ClipLoss<T>().forward_backward(image_.embeds, text_.embeds, model.log_scale(),
-                                                                gradients, workspace_)
-                       : losses::SigLipLoss<T>().forward_backward(image_.embeds, text_.embeds, model.log_scale(),
-                                                                  model.bias(), gradients, workspace_);
+                       ? losses::ClipLoss<T>(Precision::float32, communicator_)
+                             .forward_backward(image_.embeds, text_.embeds, model.log_scale(), gradients, workspace_)
+                       : losses::SigLipLoss<T>(Precision::float32, communicator_)
+                             .forward_backward(image_.embeds, text_.embeds, model.log_scale(), model.bias(), gradients,
+                                               workspace_);
     if (model.logit_scale.trainable) model.logit_scale.grad_vector()[0] += gradients.logit_scale;
     if (model.has_logit_bias() && model.logit_bias.trainable && kind_ == LossKind::siglip) {
       model.logit_bias.grad_vector()[0] += gradients.logit_bias;
@@ -160,6 +181,8 @@ class ContrastiveStep {
 
   LossKind kind_;
   Index micro_batch_;
+  distributed::Communicator& communicator_;
+  distributed::GradientSum<T> gradient_sum_;
   Features image_, text_;
   typename ImageTower<T>::Saved saved_visual_;
   typename TextTransformer<T>::Saved saved_text_;
