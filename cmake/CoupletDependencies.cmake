@@ -102,6 +102,17 @@ function(couplet_library_packages links_variable definitions_variable)
   set(${definitions_variable} "${definitions}" PARENT_SCOPE)
 endfunction()
 
+# couplet::mpi: couplet and MPI, for programs that include couplet/distributed/mpi_communicator.hpp.
+function(couplet_mpi_target)
+  couplet_package(MPI TARGET MPI::MPI_CXX DEBIAN libopenmpi-dev OPTIONAL "programs train in one process")
+  if(MPI_AVAILABLE AND NOT TARGET couplet_mpi)
+    add_library(couplet_mpi INTERFACE)
+    add_library(couplet::mpi ALIAS couplet_mpi)
+    target_link_libraries(couplet_mpi INTERFACE couplet::couplet MPI::MPI_CXX)
+    target_compile_definitions(couplet_mpi INTERFACE COUPLET_WITH_MPI=1)
+  endif()
+endfunction()
+
 # What only our own programs use.
 function(couplet_test_packages)
   couplet_package(GTest TARGET GTest::gtest DEBIAN libgtest-dev

@@ -6,7 +6,7 @@
 #   build      compiler, CMake, Ninja and the packages of the headers
 #   examples   build + CLI11
 #   tests      examples + GoogleTest + Google Benchmark (default)
-#   ci         tests + clang, its OpenMP and clang-format
+#   ci         tests + clang, its OpenMP, clang-format and Open MPI
 #
 # On Debian and its relatives it uses apt-get, as root or through sudo. Elsewhere, or without the rights, it says which
 # packages are missing and exits with 1.
@@ -90,6 +90,8 @@ need_for_ci() {
     add libomp-dev "OpenMP for clang"
   fi
   need_command clang-format-14 clang-format-14 clang-format
+  need_command openmpi-bin mpirun mpiexec
+  need_command libopenmpi-dev mpicxx
 }
 
 case "$level" in

@@ -1,8 +1,10 @@
 // Trains a model on captioned images: from scratch, or on from a model directory.
 //
 //   train --data shards.tar --out model --epochs 30
+//   mpirun -n 4 train --data shards.tar --out model --epochs 30      (docs/distributed.md)
 #include <csignal>
 
+#include "processes.hpp"
 #include "program.hpp"
 #include "train_options.hpp"
 
@@ -27,6 +29,7 @@ class Report final : public train::RunObserver {
     std::cout << "note: " << text << std::endl;
   }
   void on_step(const train::StepReport& step, const train::RunStatus& status) override {
+    ++steps_;
     bar_.show(status.step, status.total_steps,
               program::format("loss %.4f  %.0f pairs/s  data wait %.0f %%  left ", step.loss, status.pairs_per_second,
                               100 * status.data_wait) +
@@ -48,13 +51,16 @@ class Report final : public train::RunObserver {
   }
   bool stop_requested() override { return interrupted != 0; }
 
+  [[nodiscard]] std::int64_t steps() const { return steps_; }
+
  private:
   program::ProgressBar features_{"features"};
   program::ProgressBar bar_{"training"};
   double loss_ = 0;
+  std::int64_t steps_ = 0;  ///< since it was started or resumed
 };
 
-int run(program::TrainOptions& o, const CLI::App& app) {
+int run(program::TrainOptions& o, const CLI::App& app, distributed::Communicator& communicator) {
   if (o.run.out.empty()) throw std::invalid_argument("--out is required");
   const int image_size = o.image_size();
   const auto data = o.open_training_data();
@@ -64,10 +70,10 @@ int run(program::TrainOptions& o, const CLI::App& app) {
   std::cout << bundle.describe() << '\n'
             << data->size() << " samples, " << nn::count_parameters(bundle.model) << " parameters, "
             << available_threads() << " threads, kernels: " << simd::to_string(simd::active_level()) << std::endl;
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  if (!communicator.is_alone()) std::cout << communicator.size() << " processes" << std::endl;
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) std::signal(signal, [](int) { interrupted = 1; });
   Report report;
-  const train::RunResult result = train::TrainingRun(bundle, data, val_data, o.run).run(report);
+  const train::RunResult result = train::TrainingRun(bundle, data, val_data, o.run, communicator).run(report);
   program::report_unreadable(result.unreadable);
   if (result.skipped > 0) {
     std::cerr << result.skipped << (result.skipped == 1 ? " step was" : " steps were")
@@ -75,12 +81,11 @@ int run(program::TrainOptions& o, const CLI::App& app) {
   }
   std::cout << (result.finished ? "finished" : "stopped") << " after step " << result.step << ", model in " << o.run.out
             << (result.finished ? "\n" : "; go on with --resume\n");
+  program::print_traffic(communicator, report.steps());
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train_main(int argc, char** argv, distributed::Communicator& communicator) {
   program::TrainOptions o;
   program::App app("Trains a CLIP or SigLIP model on captioned images.", "train");
   app.footer(
@@ -99,5 +104,13 @@ int main(int argc, char** argv) {
   }
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return program::run(app, static_cast<int>(pointers.size()), pointers.data(), o.common, [&] { return run(o, app); });
+  return program::run(app, static_cast<int>(pointers.size()), pointers.data(), o.common,
+                      [&] { return run(o, app, communicator); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return program::run_processes(
+      "train", [&](distributed::Communicator& communicator) { return train_main(argc, argv, communicator); });
 }

@@ -12,6 +12,9 @@ shift 3
 
 # OpenMP where this compiler has it: the library is compiled as its users compile it.
 if echo '#include <omp.h>' | "$compiler" -fopenmp -fsyntax-only -x c++ - 2>/dev/null; then set -- -fopenmp "$@"; fi
+# The one header for MPI only where its library is.
+without='^$'
+if ! echo '#include <mpi.h>' | "$compiler" "$@" -fsyntax-only -x c++ - 2>/dev/null; then without='/mpi_[a-z_]*[.]hpp$'; fi
 set -- -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I "$include" "$@"
 
 work=$(mktemp -d)
@@ -35,7 +38,7 @@ tail -n 1 "$work/$name.times" | sed 's/[ms]/ /g' |
   awk -v header="$header" '{ printf "%.2f %s\n", $1 * 60 + $2 + $3 * 60 + $4, header }' >"$work/$name.time"
 ONE
 
-(cd "$include" && find couplet -name '*.hpp' | LC_ALL=C sort) >"$work/headers"
+(cd "$include" && find couplet -name '*.hpp' | grep -v "$without" | LC_ALL=C sort) >"$work/headers"
 xargs -P "$jobs" -I '{}' sh "$work/one.sh" "$work" '{}' "$compiler" "$@" <"$work/headers"
 
 "$compiler" --version | head -n 1

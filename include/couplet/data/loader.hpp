@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "couplet/core/parallel.hpp"
+#include "couplet/core/share.hpp"
 #include "couplet/data/batch.hpp"
 #include "couplet/data/dataset.hpp"
 #include "couplet/data/decode_picture.hpp"
@@ -51,9 +52,23 @@ struct LoaderOptions {
   bool pictures = true;
   /// Samples without a caption count as unreadable.
   bool require_captions = true;
+  /// Of each batch, the pairs of one of several processes that train together: part `part` of `parts` (share_of()).
+  Index part = 0;
+  Index parts = 1;
   /// More unreadable samples than these end the run. Each is replaced by a sample from later in the epoch.
   Index max_unreadable = 1000;
 };
+
+/// file_error: `samples`, index and reason, are more than a run puts up with.
+[[noreturn]] inline void fail_unreadable(const std::map<Index, std::string>& samples, Index limit) {
+  std::string message = "more than " + std::to_string(limit) + " samples cannot be used:";
+  std::size_t named = 0;
+  for (const auto& [index, reason] : samples) {
+    if (++named > 5) break;
+    message += "\n  " + reason;
+  }
+  throw file_error("", message);
+}
 
 class Loader {
  public:
@@ -138,6 +153,7 @@ class Loader {
     Batch batch;
     std::uint64_t sequence = none;  // of the batch that is made or ready here
     std::shared_ptr<const std::vector<Index>> order;
+    Index first = 0;              // place of its first sample in the epoch
     Index started = 0, left = 0;  // samples handed to threads; samples not finished
     std::exception_ptr error;     // of the first sample in the batch that failed
     Index error_at = 0;
@@ -154,6 +170,12 @@ class Loader {
     at_least("workers", options_.workers, 0);
     at_least("prefetch", options_.prefetch, 1);
     at_least("max_unreadable", options_.max_unreadable, 0);
+    (void)share_of(options_.batch_size, options_.part, options_.parts);
+    if (options_.parts > 1 && !options_.drop_last) fail("Loader", "parts of batches need drop_last");
+    if (options_.batch_size < options_.parts) {
+      fail("Loader", "a batch of " + std::to_string(options_.batch_size) + " has no pair for each of " +
+                         std::to_string(options_.parts) + " processes");
+    }
     if (options_.pictures && (!preprocess_.render || preprocess_.height < 1 || preprocess_.width < 1)) {
       fail("Loader", "expected a preprocess with a function and a size");
     }
@@ -233,8 +255,10 @@ class Loader {
                                   : std::make_shared<const std::vector<Index>>();
         order_epoch_ = position.epoch;
       }
-      const Index first = static_cast<Index>(position.batch) * options_.batch_size;
-      const Index count = std::min(options_.batch_size, dataset_->size() - first);
+      const Index begin = static_cast<Index>(position.batch) * options_.batch_size;
+      const Share own =
+          share_of(std::min(options_.batch_size, dataset_->size() - begin), options_.part, options_.parts);
+      const Index count = own.size();
       const auto size = static_cast<std::size_t>(count);
       Batch& batch = pending.batch;
       if (options_.pictures) {
@@ -248,6 +272,7 @@ class Loader {
       batch.indices.resize(size);
       batch.position = position;
       pending.order = order_;
+      pending.first = begin + own.begin;
       pending.left = count;
       return true;
     } catch (...) {
@@ -263,7 +288,7 @@ class Loader {
   [[nodiscard]] Index candidate(const Pending& pending, Index at, Index attempt) const {
     const Index n = dataset_->size();
     const Index cycle = n / std::gcd(n, options_.batch_size);  // attempts after which the places repeat
-    const Index place = static_cast<Index>(pending.batch.position.batch) * options_.batch_size + at;
+    const Index place = pending.first + at;
     const Index index = (place + attempt % cycle * options_.batch_size + attempt / cycle) % n;
     return pending.order->empty() ? index : (*pending.order)[static_cast<std::size_t>(index)];
   }
@@ -316,13 +341,7 @@ class Loader {
   void count_unreadable(Pending& pending) {
     unreadable_.merge(pending.unreadable);
     if (static_cast<Index>(unreadable_.size()) <= options_.max_unreadable) return;
-    std::string message = "more than " + std::to_string(options_.max_unreadable) + " samples cannot be used:";
-    std::size_t named = 0;
-    for (const auto& [index, reason] : unreadable_) {
-      if (++named > 5) break;
-      message += "\n  " + reason;
-    }
-    throw file_error("", message);
+    fail_unreadable(unreadable_, options_.max_unreadable);
   }
 
   std::shared_ptr<const Dataset> dataset_;

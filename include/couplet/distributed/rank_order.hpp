@@ -31,14 +31,6 @@ inline double sum(Communicator& communicator, double mine, Workspace& workspace,
   return total;
 }
 
-/// Whether any process says so.
-inline bool any(Communicator& communicator, bool mine, Workspace& workspace) {
-  if (communicator.is_alone()) return mine;
-  const Workspace::Scope scope(workspace);
-  const auto all = gather_values<std::uint8_t>(communicator, mine ? 1 : 0, workspace, Purpose::agreement);
-  return std::any_of(all.begin(), all.end(), [](std::uint8_t one) { return one != 0; });
-}
-
 /// sum[i] = parts[i] + parts[count + i] + ..., in this order. sum: (count)   parts: (n, count)
 template <class T>
 void add_in_order(const T* parts, Index n, Index count, T* sum) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "couplet/data/dataset.hpp"
+#include "couplet/distributed/agreement.hpp"
 #include "couplet/image/preprocessor_config.hpp"
 #include "couplet/train/embedding.hpp"
 #include "couplet/train/training_state.hpp"
@@ -115,6 +116,17 @@ ImageFeatures cached_image_features(const std::string& path, Pretrained<float>& 
   }
   detail::save_image_features(path, features, key);
   return features;
+}
+
+/// Gives all processes the features that the first one has.
+inline void share_image_features(ImageFeatures& features, Index samples, Index width,
+                                 distributed::Communicator& communicator) {
+  if (communicator.is_alone()) return;
+  features.features.resize({samples, width});
+  distributed::broadcast(communicator, features.features.data(), features.features.size());
+  const std::string unreadable = detail::unreadable_json(features.unreadable);
+  const std::string first = distributed::gather_strings(communicator, {unreadable}).front();
+  features.unreadable = detail::parse_unreadable(first, "cached features", samples);
 }
 
 /// A data set whose pictures are known by their features: samples without pixels, and the same ones unreadable.

@@ -1,6 +1,10 @@
 #pragma once
 /// A whole training run: batches, steps, evaluation after epochs, checkpoints, log, resume.
 ///
+/// Where a communicator joins several processes, all of them make a TrainingRun of the same data and options: each
+/// works on its part of every batch, and the first one evaluates and writes the files. A checkpoint does not depend on
+/// their number.
+///
 /// Files under `out`:
 ///   config.json, model.safetensors, ...   the last state, as a model directory
 ///   checkpoints/last.safetensors          what --resume goes on from
@@ -13,6 +17,7 @@
 ///   log.jsonl                             one line per step and per evaluation
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +33,8 @@
 
 namespace couplet::inline COUPLET_ABI::train {
 
-/// What a program wants to hear; the library prints nothing.
+/// What a program wants to hear; the library prints nothing. Every process has an observer of its own; only the first
+/// one's hears of evaluations, and any may stop the run.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
@@ -56,11 +62,13 @@ struct RunResult {
 class TrainingRun {
  public:
   TrainingRun(Pretrained<float>& bundle, std::shared_ptr<const data::Dataset> train_data,
-              std::shared_ptr<const data::Dataset> val_data, const RunOptions& options)
+              std::shared_ptr<const data::Dataset> val_data, const RunOptions& options,
+              distributed::Communicator& communicator = distributed::alone())
       : bundle_(bundle),
         train_data_(std::move(train_data)),
         val_data_(std::move(val_data)),
         options_(options),
+        communicator_(communicator),
         loss_watch_(options.loss, std::max<Index>(1, options.batch_size), options.warmup) {
     if (!bundle.tokenizer) fail("train", "the model has no tokenizer");
     if (options.batch_size < 1) fail("train", "batch_size must be at least 1");
@@ -82,23 +90,24 @@ class TrainingRun {
 
   RunResult run(RunObserver& observer) {
     lock_towers();
-    Trainer<float> trainer(bundle_.model, trainer_options());
+    Trainer<float> trainer(bundle_.model, trainer_options(), communicator_);
     const std::string run_line = fingerprint(options_, describe_data(), describe_model());
-    std::filesystem::create_directories(checkpoint_directory());
-    if (std::filesystem::exists(last_checkpoint())) {
-      if (!options_.resume)
-        throw file_error(options_.out, "holds a run already: resume it or choose another directory");
-      trainer.load(last_checkpoint(), run_line);
+    distributed::require_same(communicator_, "the run", run_line);
+    distributed::require_same(communicator_, "the instruction-set level (COUPLET_ARCH chooses one)",
+                              simd::to_string(simd::active_level()));
+    std::optional<RunRecord> record;  // the first process's
+    if (is_first()) {
+      open_directory(trainer, run_line);
+      record.emplace(options_.out, trainer.progress.step, options_.tensorboard);
     }
-    if (!options_.options_json.empty()) io::write_file(options_.out + "/options.json", options_.options_json);
-    RunRecord record(options_.out, trainer.progress.step, options_.tensorboard);
+    trainer.share_state();
     if (!prepare_features(observer)) return {.step = trainer.progress.step, .best_score = trainer.progress.best_score};
     const data::LoaderPosition start{static_cast<std::uint64_t>(trainer.progress.epoch),
                                      static_cast<std::uint64_t>(trainer.progress.batch)};
     data::Loader loader(loader_data(), preprocess(), loader_options(), start);
     begin_clock(trainer.progress.step);
     observer.on_start(status(trainer.progress));
-    Going going{trainer, loader, record, observer, run_line};
+    Going going{trainer, loader, record ? &*record : nullptr, observer, run_line};
     go(going);
     bundle_.model.prepare();
     const Progress& progress = trainer.progress;
@@ -107,7 +116,7 @@ class TrainingRun {
             .last_loss = going.last_loss,
             .skipped = progress.skipped,
             .best_score = progress.best_score,
-            .unreadable = loader.unreadable()};
+            .unreadable = unreadable_list(going)};
   }
 
  private:
@@ -120,17 +129,31 @@ class TrainingRun {
   struct Going {
     Trainer<float>& trainer;
     data::Loader& loader;
-    RunRecord& record;
+    RunRecord* record;  ///< the first process's; nullptr in others
     RunObserver& observer;
     const std::string& run_line;
     double last_loss = 0;
-    std::optional<Evaluation> evaluation = {};  ///< the last one since it was started or resumed
+    std::optional<Evaluation> evaluation = {};     ///< the last one since it was started or resumed
+    std::map<Index, std::string> unreadable = {};  ///< samples that no process can use
+    Index unreadable_told = 0;                     ///< how many of its own this process has told the others
   };
+
+  [[nodiscard]] bool is_first() const { return communicator_.rank() == 0; }
+
+  void open_directory(Trainer<float>& trainer, const std::string& run_line) const {
+    std::filesystem::create_directories(checkpoint_directory());
+    if (std::filesystem::exists(last_checkpoint())) {
+      if (!options_.resume)
+        throw file_error(options_.out, "holds a run already: resume it or choose another directory");
+      trainer.load(last_checkpoint(), run_line);
+    }
+    if (!options_.options_json.empty()) io::write_file(options_.out + "/options.json", options_.options_json);
+  }
 
   void go(Going& g) {
     const Progress& progress = g.trainer.progress;
     data::Batch batch;
-    while (progress.step < total_steps_ && !stop(progress, g.observer)) {
+    while (!stop_between_steps(g) && progress.step < total_steps_) {
       const Clock::time_point waiting = Clock::now();
       if (!g.loader.next(batch)) break;
       waited_ += seconds(Clock::now() - waiting);
@@ -147,6 +170,38 @@ class TrainingRun {
     write_page(g);
   }
 
+  /// What processes tell each other between steps: samples that cannot be used, and whether one of them wants to stop.
+  bool stop_between_steps(Going& g) {
+    constexpr std::uint8_t stops = 1, has_unreadable = 2;
+    const bool stop = stop_requested(g.trainer.progress, g.observer);
+    const bool unreadable = g.loader.unreadable_count() > g.unreadable_told;
+    const int flags = distributed::any_of(
+        communicator_, static_cast<std::uint8_t>((stop ? stops : 0) | (unreadable ? has_unreadable : 0)));
+    if ((flags & has_unreadable) != 0) tell_unreadable(g);
+    return (flags & stops) != 0;
+  }
+
+  void tell_unreadable(Going& g) {
+    std::vector<std::string> mine;  // index, reason, index, reason, ...
+    for (const data::UnreadableSample& sample : g.loader.unreadable()) {
+      mine.push_back(std::to_string(sample.index));
+      mine.push_back(sample.reason);
+    }
+    g.unreadable_told = static_cast<Index>(mine.size() / 2);
+    const std::vector<std::string> all = distributed::gather_strings(communicator_, mine);
+    for (std::size_t i = 0; i + 1 < all.size(); i += 2) g.unreadable.emplace(std::stoll(all[i]), all[i + 1]);
+    if (g.record != nullptr) g.record->unreadable(unreadable_list(g), status(g.trainer.progress));
+    if (static_cast<Index>(g.unreadable.size()) > options_.max_unreadable) {
+      data::fail_unreadable(g.unreadable, options_.max_unreadable);
+    }
+  }
+
+  static std::vector<data::UnreadableSample> unreadable_list(const Going& g) {
+    std::vector<data::UnreadableSample> list;
+    for (const auto& [index, reason] : g.unreadable) list.push_back({index, reason});
+    return list;
+  }
+
   void one_step(Going& g, const data::Batch& batch) {
     Progress& progress = g.trainer.progress;
     const StepReport report = train_on(g.trainer, batch);
@@ -154,17 +209,18 @@ class TrainingRun {
     progress.epoch = static_cast<std::int64_t>(next.epoch);
     progress.batch = static_cast<std::int64_t>(next.batch);
     const RunStatus now = status(progress);
-    g.record.step(report, now, batch);
-    if (g.loader.unreadable_count() > g.record.unreadable_named()) g.record.unreadable(g.loader.unreadable(), now);
+    std::vector<std::string> samples;  // of the whole batch, where a step is skipped
+    if (!report.skipped.empty()) samples = distributed::gather_strings(communicator_, batch.keys);
+    if (g.record != nullptr) g.record->step(report, now, samples);
     if (report.skipped.empty()) {
       g.last_loss = report.loss;
       if (loss_watch_.add(report.step, report.loss) && loss_watch_.stuck()) {
-        g.record.note(loss_watch_.note(), now);
+        if (g.record != nullptr) g.record->note(loss_watch_.note(), now);
         g.observer.on_note(loss_watch_.note());
       }
     }
     g.observer.on_step(report, now);
-    if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, batch);
+    if (progress.skipped_in_row >= max_skipped_in_row) fail_not_finite(report, samples);
   }
 
   void check_features_option() const {
@@ -190,6 +246,13 @@ class TrainingRun {
   /// Cached features, where they are asked for; false when the observer wants to stop before they are complete.
   bool prepare_features(RunObserver& observer) {
     if (options_.cache_features.empty()) return true;
+    const bool stopped = is_first() && !compute_features(observer);
+    if (distributed::any_of(communicator_, stopped ? 1 : 0) != 0) return false;
+    if (!features_) features_.emplace();
+    share_image_features(*features_, train_data_->size(), bundle_.embed_dim(), communicator_);
+    return true;
+  }
+  bool compute_features(RunObserver& observer) {
     struct Stopped {};
     try {
       features_ = cached_image_features(options_.cache_features, bundle_, *train_data_, [&](Index done, Index total) {
@@ -250,6 +313,8 @@ class TrainingRun {
     o.cache_images = options_.cache_images;
     o.max_unreadable = options_.max_unreadable;
     o.pictures = !features_;
+    o.part = communicator_.rank();
+    o.parts = communicator_.size();
     return o;
   }
 
@@ -266,23 +331,23 @@ class TrainingRun {
     return trainer.step_features(batch_features_, ids);
   }
 
-  [[noreturn]] static void fail_not_finite(const StepReport& report, const data::Batch& batch) {
+  [[noreturn]] static void fail_not_finite(const StepReport& report, const std::vector<std::string>& samples) {
     std::string message = "step " + std::to_string(report.step) + ": " + std::to_string(max_skipped_in_row) +
                           " steps in a row were skipped (" + report.skipped + "); the samples of this batch:";
     constexpr std::size_t most = 50;  // log.jsonl names them all
-    for (std::size_t i = 0; i < batch.keys.size() && i < most; ++i) message += "\n  " + printable(batch.keys[i]);
-    if (batch.keys.size() > most) message += "\n  and " + std::to_string(batch.keys.size() - most) + " more";
+    for (std::size_t i = 0; i < samples.size() && i < most; ++i) message += "\n  " + printable(samples[i]);
+    if (samples.size() > most) message += "\n  and " + std::to_string(samples.size() - most) + " more";
     throw std::runtime_error(message);
   }
 
-  bool stop(const Progress& progress, RunObserver& observer) const {
+  bool stop_requested(const Progress& progress, RunObserver& observer) const {
     return (options_.stop_after > 0 && progress.step >= options_.stop_after) || observer.stop_requested();
   }
 
   void end_of_epoch(Going& g, bool last) {
     Progress& progress = g.trainer.progress;
     const auto due = [&](std::int64_t frequency) { return last || (frequency > 0 && progress.epoch % frequency == 0); };
-    const bool evaluates = val_data_ && due(options_.val_frequency);
+    const bool evaluates = is_first() && val_data_ && due(options_.val_frequency);
     if (evaluates) g.trainer.with_average([&] { evaluate_now(g); });
     if (due(options_.save_frequency)) save(g.trainer, g.run_line);
     if (evaluates || due(options_.save_frequency)) write_page(g);
@@ -292,7 +357,7 @@ class TrainingRun {
     Progress& progress = g.trainer.progress;
     g.evaluation = evaluate(bundle_, *val_data_, {.templates = options_.templates, .samples = page_samples});
     const RunStatus now = status(progress);
-    g.record.evaluation(*g.evaluation, now);
+    g.record->evaluation(*g.evaluation, now);
     if (g.evaluation->score() > progress.best_score) {
       progress.best_score = g.evaluation->score();
       progress.best_step = progress.step;
@@ -302,13 +367,15 @@ class TrainingRun {
   }
 
   void write_page(const Going& g) const {
+    if (!is_first()) return;
     RunPage about{.title = "Training", .subtitle = bundle_.describe(), .note = loss_watch_.note()};
     about.pairs_per_second = status(g.trainer.progress).pairs_per_second;
     about.options_json = options_.options_json;
-    g.record.page(about, g.evaluation ? &*g.evaluation : nullptr, val_data_.get(), bundle_.transform.decode_options());
+    g.record->page(about, g.evaluation ? &*g.evaluation : nullptr, val_data_.get(), bundle_.transform.decode_options());
   }
 
   void save(Trainer<float>& trainer, const std::string& run_line) {
+    if (!is_first()) return;
     trainer.save(last_checkpoint(), run_line);
     save_pretrained(bundle_, options_.out);
     if (options_.ema_decay != 0) trainer.with_average([&] { save_pretrained(bundle_, options_.out + "/ema"); });
@@ -355,6 +422,7 @@ class TrainingRun {
   Pretrained<float>& bundle_;
   std::shared_ptr<const data::Dataset> train_data_, val_data_;
   RunOptions options_;
+  distributed::Communicator& communicator_;
   std::optional<ImageFeatures> features_;  // of train_data_, where they are cached
   Tensor<float, 2> batch_features_;
   LossWatch loss_watch_;

@@ -37,7 +37,7 @@ class RunRecord {
   }
 
   /// A skipped step names its reason and the samples of its batch, and has no numbers that are not finite.
-  void step(const StepReport& report, const RunStatus& now, const data::Batch& batch) {
+  void step(const StepReport& report, const RunStatus& now, const std::vector<std::string>& samples) {
     io::JsonWriter json(0);
     json.begin_object().key("step").value(report.step).key("epoch").value(now.epoch);
     if (report.skipped.empty()) {
@@ -46,7 +46,7 @@ class RunRecord {
       json.key("logit_bias").value(report.logit_bias);
     } else {
       json.key("skipped").value(report.skipped).key("samples").begin_array();
-      for (const std::string& key : batch.keys) json.value(key);
+      for (const std::string& key : samples) json.value(key);
       json.end_array();
     }
     json.key("pairs_per_second").value(now.pairs_per_second).key("data_wait").value(now.data_wait).end_object();
@@ -74,8 +74,6 @@ class RunRecord {
       log_.write(json.str());
     }
   }
-  /// How many samples unreadable() has named.
-  [[nodiscard]] Index unreadable_named() const { return static_cast<Index>(named_.size()); }
 
   /// Words about the run's health.
   void note(const std::string& text, const RunStatus& now) {

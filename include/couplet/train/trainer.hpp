@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "couplet/distributed/agreement.hpp"
 #include "couplet/optim/adamw.hpp"
 #include "couplet/optim/clamp_logit_scale.hpp"
 #include "couplet/optim/clip_grad_norm.hpp"
@@ -43,14 +44,18 @@ struct StepReport {
 /// Borrows the model, which must outlive it. Freeze towers (nn::set_trainable) before making the trainer. It leaves
 /// towers that learn with weights that are packed at use (nn::Packing): inference in between belongs into
 /// with_average(), and model.prepare() makes it fast again afterwards.
+///
+/// Where a communicator joins several processes, each passes its consecutive pairs of the batch to step() and, from the
+/// same gradients, takes the same step: share_state() once, and the models stay equal bit by bit.
 template <class T>
 class Trainer {
  public:
-  Trainer(Clip<T>& model, const TrainerOptions& options)
+  Trainer(Clip<T>& model, const TrainerOptions& options, distributed::Communicator& communicator = distributed::alone())
       : model_(model),
         options_(options),
+        communicator_(communicator),
         optimizer_(make_optimizer(model, options)),
-        step_(options.loss, options.micro_batch, options.grad_checkpointing) {
+        step_(options.loss, options.micro_batch, options.grad_checkpointing, communicator) {
     options_.schedule.validate();
     if (options.loss == LossKind::siglip && !model.has_logit_bias()) {
       fail("train", "the sigmoid loss needs a model with a logit_bias");
@@ -92,9 +97,15 @@ class Trainer {
   }
   void load(const std::string& path, const std::string& fingerprint) {
     progress = load_training_state(path, state(), fingerprint);
-    std::visit([&](auto& optimizer) { optimizer.set_steps(progress.step - progress.skipped); }, optimizer_);
-    prepare_towers(nn::Packing::kept, false);
-    prepare_towers(nn::Packing::at_use);
+    take_state();
+  }
+  /// Gives all processes the state of the first one.
+  void share_state() {
+    if (communicator_.is_alone()) return;
+    for (const StateTensor<T>& tensor : state())
+      distributed::broadcast(communicator_, tensor.data, tensor.shape.size());
+    distributed::broadcast(communicator_, &progress, 1);
+    take_state();
   }
 
   Progress progress;
@@ -126,6 +137,13 @@ class Trainer {
   void prepare_towers(nn::Packing packing, bool learning = true) {
     if (nn::any_trainable(model_.visual) == learning) model_.visual.prepare(model_.precision(), packing);
     if (nn::any_trainable(model_.text) == learning) model_.text.prepare(model_.precision(), packing);
+  }
+
+  /// What follows new values of all state tensors.
+  void take_state() {
+    std::visit([&](auto& optimizer) { optimizer.set_steps(progress.step - progress.skipped); }, optimizer_);
+    prepare_towers(nn::Packing::kept, false);
+    prepare_towers(nn::Packing::at_use);
   }
 
   static AnyOptimizer make_optimizer(Clip<T>& model, const TrainerOptions& options) {
@@ -178,6 +196,7 @@ class Trainer {
 
   Clip<T>& model_;
   TrainerOptions options_;
+  distributed::Communicator& communicator_;
   AnyOptimizer optimizer_;
   std::optional<optim::WeightAverage<T>> average_;
   ContrastiveStep<T> step_;
