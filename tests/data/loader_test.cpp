@@ -51,6 +51,34 @@ std::vector<std::string> run(const std::shared_ptr<const Dataset>& dataset, cons
 
 std::shared_ptr<const Dataset> samples(Index n) { return std::make_shared<test::NamedSamples>("s", n); }
 
+TEST(Loader, PartsOfBatchesMakeUpTheWholeOnes) {
+  for (const Index parts : {2, 3, 7}) {
+    const auto whole = run(samples(23), {.batch_size = 7, .seed = 3}, 8);
+    for (int workers : {0, 2}) {
+      std::vector<std::string> together(8);
+      for (Index part = 0; part < parts; ++part) {
+        const auto mine =
+            run(samples(23), {.batch_size = 7, .seed = 3, .workers = workers, .part = part, .parts = parts}, 8);
+        for (std::size_t i = 0; i < 8; ++i) {
+          together[i] += part == 0 ? mine[i] : mine[i].substr(mine[i].find(' '));
+        }
+      }
+      EXPECT_EQ(together, whole) << parts;
+    }
+  }
+}
+
+TEST(Loader, RefusesPartsWithoutSamples) {
+  const auto make = [](Index batch_size, Index part, Index parts, bool drop_last) {
+    const LoaderOptions options{.batch_size = batch_size, .drop_last = drop_last, .part = part, .parts = parts};
+    const Loader loader(samples(23), stamp(), options);
+  };
+  EXPECT_NO_THROW(make(3, 2, 3, true));
+  EXPECT_THROW(make(2, 1, 3, true), std::invalid_argument);
+  EXPECT_THROW(make(3, 3, 3, true), std::invalid_argument);
+  EXPECT_THROW(make(3, 0, 3, false), std::invalid_argument);
+}
+
 TEST(Loader, VisitsEverySampleOncePerEpoch) {
   Loader loader(samples(23), stamp(), {.batch_size = 5, .drop_last = false, .end_epoch = 2});
   EXPECT_EQ(loader.batches_per_epoch(), 5);
