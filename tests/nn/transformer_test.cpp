@@ -36,6 +36,48 @@ TEST(Transformer, GradientsThroughSeveralLayers) {
   EXPECT_TRUE(test::check_gradient(loss, test::elements(input), test::elements(dx), 1e-7));
 }
 
+/// Copies of all gradients of a block, as they were when the backward pass left it.
+class KeepGradients final : public nn::BlockObserver<double> {
+ public:
+  void on_gradients(nn::ResidualAttentionBlock<double>& block) override {
+    blocks.push_back(&block);
+    gradients.emplace_back(gradients_of(block));
+  }
+  static std::vector<double> gradients_of(nn::ResidualAttentionBlock<double>& block) {
+    std::vector<double> all;
+    block.visit_parameters([&](std::string_view, Parameter<double>& p) {
+      all.insert(all.end(), p.grad.data(), p.grad.data() + p.grad.size());
+    });
+    return all;
+  }
+  std::vector<nn::ResidualAttentionBlock<double>*> blocks;
+  std::vector<std::vector<double>> gradients;
+};
+
+TEST(Transformer, TellsAnObserverOfEachBlockWhenItsGradientsAreFinal) {
+  for (const bool checkpointing : {false, true}) {
+    nn::Transformer<double> transformer(8, 3, 2, 12, Activation::gelu, 1e-3, false);
+    test::randomize(transformer, 1);
+    transformer.prepare();
+    nn::zero_grad(transformer);
+    const Sequences sequences(offsets);
+    Tensor<double, 2> x = test::random_matrix<double>(9, 8, 2), dy = test::random_matrix<double>(3, 8, 3);
+    Tensor<double, 2> y({3, 8}), dx({9, 8});
+    Workspace workspace;
+    KeepGradients observer;
+    nn::Transformer<double>::Saved saved;
+    saved.grad_checkpointing = checkpointing;
+    saved.observer = &observer;
+    transformer.forward_pooled(x, sequences, last_rows, y, workspace, &saved);
+    transformer.backward_pooled(dy, sequences, last_rows, dx, workspace, saved);
+    ASSERT_EQ(observer.blocks.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(observer.blocks[i], &transformer.resblocks[2 - i]);
+      EXPECT_EQ(observer.gradients[i], KeepGradients::gradients_of(*observer.blocks[i]));
+    }
+  }
+}
+
 TEST(Transformer, PooledGradientsAndNoLayersAtAll) {
   for (const Index layers : {0, 1, 2}) {
     nn::Transformer<double> transformer(8, layers, 2, 12, Activation::gelu, 1e-3, false);

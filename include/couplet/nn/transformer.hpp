@@ -6,6 +6,16 @@
 
 namespace couplet::inline COUPLET_ABI::nn {
 
+/// Hears of each block as a backward pass leaves it: this pass adds nothing more to its gradients.
+template <class T>
+class BlockObserver {
+ public:
+  virtual void on_gradients(ResidualAttentionBlock<T>& block) = 0;
+
+ protected:
+  ~BlockObserver() = default;
+};
+
 template <class T>
 class Transformer {
  public:
@@ -19,6 +29,7 @@ class Transformer {
     std::vector<typename Block::Saved> resblocks;
     std::vector<Tensor<T, 2>> inputs;          // (R, C) of each block
     mutable typename Block::Saved recomputed;  // scratch of backward()
+    BlockObserver<T>* observer = nullptr;      ///< of the next backward()
 
     /// The large tensors.
     template <class F>
@@ -69,6 +80,7 @@ class Transformer {
     const std::size_t last = resblocks.size() - 1;
     resblocks[last].backward_pooled(dy, sequences, pooled_rows, dx, workspace,
                                     activations(last, sequences, pooled_rows, workspace, saved));
+    if (saved.observer != nullptr) saved.observer->on_gradients(resblocks[last]);
     backward_layers(last, dx, sequences, workspace, saved);
   }
 
@@ -150,6 +162,7 @@ class Transformer {
                        const Saved& saved) {
     for (std::size_t i = count; i-- > 0;) {
       resblocks[i].backward(dx, sequences, causal, workspace, activations(i, sequences, {}, workspace, saved));
+      if (saved.observer != nullptr) saved.observer->on_gradients(resblocks[i]);
     }
   }
 

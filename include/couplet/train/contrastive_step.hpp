@@ -31,10 +31,10 @@ class ContrastiveStep {
   /// input of each block alone, and runs blocks forward again in the backward pass.
   explicit ContrastiveStep(LossKind kind, Index micro_batch = 0, bool grad_checkpointing = false,
                            distributed::Communicator& communicator = distributed::alone())
-      : kind_(kind), micro_batch_(micro_batch), communicator_(communicator), gradient_sum_(communicator) {
+      : kind_(kind), micro_batch_(micro_batch), communicator_(communicator), gradients_(communicator) {
     if (micro_batch < 0) fail("train", "micro_batch must not be negative: " + std::to_string(micro_batch));
-    saved_visual_.transformer.transformer.grad_checkpointing = grad_checkpointing;
-    saved_text_.transformer.grad_checkpointing = grad_checkpointing;
+    blocks(saved_visual_).grad_checkpointing = grad_checkpointing;
+    blocks(saved_text_).grad_checkpointing = grad_checkpointing;
   }
 
   /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters (which are zero before where
@@ -49,8 +49,7 @@ class ContrastiveStep {
     forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
     const T loss = text_and_loss(model, ids);
     if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
-    gradient_sum_.start(model.visual);
-    gradient_sum_.finish();
+    gradients_.sum.finish();
     return loss;
   }
 
@@ -64,15 +63,15 @@ class ContrastiveStep {
     copy(features, image_.features.view());
     image_.normalize();
     const T loss = text_and_loss(model, ids);
-    gradient_sum_.finish();
+    gradients_.sum.finish();
     return loss;
   }
 
   /// Gives back the room of all activations until the next step.
   void clear_activations() {
-    clear(saved_visual_.transformer.transformer);
+    clear(blocks(saved_visual_));
     saved_visual_.resnet = {};
-    clear(saved_text_.transformer);
+    clear(blocks(saved_text_));
   }
 
   /// (B, E), unit length, of the last step.
@@ -104,6 +103,19 @@ class ContrastiveStep {
       fail("train",
            "batch norm is not trained by several processes: freeze it (--freeze-batch-norm) or lock the tower");
     });
+  }
+
+  /// Over all processes: of each block as soon as the backward pass has left it, while the pass goes on.
+  struct SummedGradients final : nn::BlockObserver<T> {
+    explicit SummedGradients(distributed::Communicator& communicator) : sum(communicator) {}
+    void on_gradients(nn::ResidualAttentionBlock<T>& block) override { sum.start(block); }
+    distributed::GradientSum<T> sum;
+  };
+  static typename nn::Transformer<T>::Saved& blocks(typename ImageTower<T>::Saved& saved) {
+    return saved.transformer.transformer;
+  }
+  static typename nn::Transformer<T>::Saved& blocks(typename TextTransformer<T>::Saved& saved) {
+    return saved.transformer;
   }
 
   /// The pairs [begin, end) of micro-batch `number`; the last one may be smaller than the others.
@@ -142,8 +154,11 @@ class ContrastiveStep {
       if (end < batch) {
         tower.forward(input.slice(begin, end), f.features.view().slice(begin, end), workspace_, &saved);
       }
+      if (i == 0 && !communicator_.is_alone()) blocks(saved).observer = &gradients_;
       tower.backward(dfeatures.slice(begin, end), workspace_, saved);
     }
+    blocks(saved).observer = nullptr;
+    gradients_.sum.start(tower);  // what is left
   }
 
   template <class Saved>
@@ -158,9 +173,6 @@ class ContrastiveStep {
     forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
     const T loss = loss_backward(model);
     if (train_text) backward(model.text, ids, text_, saved_text_);
-    gradient_sum_.start(model.text);
-    gradient_sum_.start(model.logit_scale);
-    gradient_sum_.start(model.logit_bias);
     return loss;
   }
 
@@ -176,13 +188,15 @@ class ContrastiveStep {
     if (model.has_logit_bias() && model.logit_bias.trainable && kind_ == LossKind::siglip) {
       model.logit_bias.grad_vector()[0] += gradients.logit_bias;
     }
+    gradients_.sum.start(model.logit_scale);
+    gradients_.sum.start(model.logit_bias);
     return loss;
   }
 
   LossKind kind_;
   Index micro_batch_;
   distributed::Communicator& communicator_;
-  distributed::GradientSum<T> gradient_sum_;
+  SummedGradients gradients_;
   Features image_, text_;
   typename ImageTower<T>::Saved saved_visual_;
   typename TextTransformer<T>::Saved saved_text_;
