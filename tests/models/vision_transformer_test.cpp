@@ -32,6 +32,8 @@ VisionConfig small_vision(const Variant& variant) {
     config.class_token = config.ln_pre = config.projection = false;
     config.patch_bias = true;
   }
+  config.pooler_queries = 3;
+  config.pooler_heads = 2;
   return config;
 }
 
@@ -77,7 +79,7 @@ TEST_P(VisionTransformerTest, InferenceAndTrainingGiveTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
                          testing::Values(Variant{VisionPool::class_token}, Variant{VisionPool::class_token, false, 0.1},
                                          Variant{VisionPool::average}, Variant{VisionPool::average, true},
-                                         Variant{VisionPool::attention_pool}));
+                                         Variant{VisionPool::attention_pool}, Variant{VisionPool::attentional_pooler}));
 
 VisionConfig flexible_vision() {
   VisionConfig config = small_vision({VisionPool::attention_pool});

@@ -1,6 +1,7 @@
 #include "couplet/pretrained/pretrained.hpp"
 
 #include <fstream>
+#include <numeric>
 #include <sstream>
 #include <thread>
 
@@ -35,6 +36,7 @@ constexpr const char* golden_names[] = {"hf-clip-quickgelu",
                                         "openclip-vit-gelu",
                                         "openclip-vit-layerscale",
                                         "openclip-vit-nocausal",
+                                        "openclip-coca",
                                         "openclip-rn",
                                         "openclip-siglip"};
 
@@ -77,7 +79,7 @@ class GoldenModel : public testing::TestWithParam<const char*> {
     EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("interpolate.image_features"), tolerance));
   }
 
-  /// The first rows of `expected`: texts are computed up to their pooled token.
+  /// The first rows of `expected`.
   static void expect_rows(const Tensor<float, 2>& expected, TensorView<const float, 2> actual,
                           const std::string& name) {
     const TensorView<const float, 2> used = expected.view().slice(0, actual.extent(0));
@@ -85,13 +87,17 @@ class GoldenModel : public testing::TestWithParam<const char*> {
   }
 
   /// What entered each block, against what golden data say about sample 0: embeddings, then outputs of blocks.
+  /// `places`: the rows that were computed.
   template <class Blocks>
   static void expect_activations(const test::GoldenTensors<float>& golden, const std::string& tower,
-                                 const Blocks& blocks, Index rows) {
+                                 const Blocks& blocks, std::span<const Index> places) {
     ASSERT_FALSE(blocks.empty());
+    const Index rows = std::ssize(places);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const std::string name = tower + (i == 0 ? "embeddings" : "block." + std::to_string(i - 1));
-      expect_rows(golden.matrix(name), blocks[i].x.view().slice(0, rows), name);
+      Tensor<float, 2> expected({rows, blocks[i].x.extent(1)});
+      nn::gather_rows<float>(golden.matrix(name), places, expected);
+      expect_rows(expected, blocks[i].x.view().slice(0, rows), name);
     }
   }
 
@@ -246,16 +252,21 @@ TEST_P(GoldenModel, ActivationsOfEveryBlock) {
   VisionTransformer<float>::Saved vision;
   bundle.model.visual.transformer().forward(pixels, features, workspace, &vision);
   const bool one_row = bundle.model.config().vision.pool == VisionPool::class_token;
-  expect_activations(golden, "vision.", vision.transformer.resblocks, bundle.model.config().vision.tokens());
+  std::vector<Index> tokens(static_cast<std::size_t>(bundle.model.config().vision.tokens()));
+  std::iota(tokens.begin(), tokens.end(), Index{0});
+  expect_activations(golden, "vision.", vision.transformer.resblocks, tokens);
   if (!one_row && !bundle.model.config().vision.ln_after_pool) {
     const std::string last = "vision.block." + std::to_string(vision.transformer.resblocks.size() - 1);
     const Tensor<float, 2> expected = golden.matrix(last);
-    expect_rows(expected, vision.out.view().slice(0, expected.extent(0)), last);
+    const bool pooler = bundle.model.config().vision.pool == VisionPool::attentional_pooler;
+    const Tensor<float, 2>& out = pooler ? vision.attn_pooler.x : vision.out;
+    expect_rows(expected, out.view().slice(0, expected.extent(0)), last);
   }
   TextTransformer<float>::Saved text;
   Tensor<float, 2> text_features({ids.extent(0), bundle.embed_dim()});
   bundle.model.text.forward(ids, text_features, workspace, &text);
-  expect_activations(golden, "text.", text.transformer.resblocks, text.offsets[1]);
+  expect_activations(golden, "text.", text.transformer.resblocks,
+                     std::span(text.places).first(static_cast<std::size_t>(text.offsets[1])));
 }
 
 TEST_P(GoldenModel, SavesAndLoadsIdenticalBytes) {
@@ -269,8 +280,13 @@ TEST_P(GoldenModel, SavesAndLoadsIdenticalBytes) {
   save_pretrained(bundle, folder.path());
   const checkpoint::Checkpoint before = pretrained::open_model(directory_).checkpoint;
   const checkpoint::Checkpoint after = pretrained::open_model(folder.path()).checkpoint;
-  ASSERT_EQ(before.tensors().size(), after.tensors().size());
+  const auto in_decoder = [](const auto& tensor) { return tensor.name.starts_with("text_decoder."); };
+  const auto decoder = std::count_if(before.tensors().begin(), before.tensors().end(), in_decoder);
+  EXPECT_EQ(decoder > 0, bundle.caption_decoder);
+  bundle.caption_decoder = false;  // it is not saved
+  ASSERT_EQ(std::ssize(before.tensors()), std::ssize(after.tensors()) + decoder);
   for (const checkpoint::TensorInfo& tensor : before.tensors()) {
+    if (in_decoder(tensor)) continue;
     const checkpoint::TensorInfo* saved = after.find(tensor.name);
     ASSERT_NE(saved, nullptr) << tensor.name;
     EXPECT_EQ(saved->dtype, tensor.dtype) << tensor.name;
@@ -421,6 +437,37 @@ TEST(Pretrained, NamesAllMissingUnexpectedAndMisshapenTensorsTogether) {
   EXPECT_NE(message.find("vision_model.post_layernorm.bias: expected (64), found (2, 32)"), std::string::npos)
       << message;
   EXPECT_NE(message.find("4 tensors"), std::string::npos) << message;
+}
+
+TEST(GoldenCoca, SaysThatItsDecoderIsNotUsedAndRefusesOtherTensors) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string directory = test::shared_directory() + "/golden/models/openclip-coca";
+  Pretrained<float> bundle = load_pretrained(directory);
+  EXPECT_NE(bundle.describe().find("caption decoder: not used"), std::string::npos) << bundle.describe();
+  const auto lines = bundle.describe_lines();
+  EXPECT_NE(std::find(lines.begin(), lines.end(), pretrained::DescriptionLine{"caption decoder", "not used"}),
+            lines.end());
+  const test::TemporaryDirectory folder;
+  try {
+    save_pretrained(bundle, folder.path() + "/new", Layout::hugging_face);
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("CoCa does not exist there"), std::string::npos) << error.what();
+  }
+  const test::GoldenTensors<float> weights(directory + "/open_clip_model.safetensors");
+  std::vector<checkpoint::TensorRecord> records;
+  std::vector<std::vector<float>> values;
+  values.reserve(weights.tensors().size());
+  for (const checkpoint::TensorInfo& tensor : weights.tensors()) {
+    const std::string name = tensor.name == "text_decoder.ln_final.bias" ? "caption.ln_final.bias" : tensor.name;
+    values.push_back(weights.flat(tensor.name));
+    records.push_back(checkpoint::tensor_record(name, tensor.dtype, tensor.shape, values.back().data()));
+  }
+  checkpoint::save_safetensors(folder.path() + "/open_clip_model.safetensors", records, {});
+  std::filesystem::copy_file(directory + "/open_clip_config.json", folder.path() + "/open_clip_config.json");
+  const std::string message = message_of_loading(folder.path());
+  EXPECT_NE(message.find("1 tensors do not fit"), std::string::npos) << message;
+  EXPECT_NE(message.find("caption.ln_final.bias: (18), unexpected"), std::string::npos) << message;
 }
 
 TEST(Pretrained, RefusesAConfigurationThatAsksForFarMoreThanTheCheckpointHolds) {

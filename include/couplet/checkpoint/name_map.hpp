@@ -2,8 +2,9 @@
 /// How each checkpoint layout names and shapes the parameters, kept as data.
 ///
 /// Inside, names are open_clip's, with both projections as linear layers. A layout is a list of replacements of name
-/// fragments, applied in order. A mark in a replacement says that the file cuts in_proj_weight (or in_proj_bias) into
-/// several tensors of whole rows: "{qkv}" into three called q, k, v; "{q|kv}" into two called q, kv.
+/// fragments, applied in order. A mark in a replacement says that the file cuts a parameter into several tensors of
+/// whole rows: in_proj_weight (or in_proj_bias) "{qkv}" into three called q, k, v or "{q|kv}" into two called q, kv;
+/// kv_proj_weight "{k|v}" into two called k, v.
 #include <array>
 #include <cstddef>
 #include <span>
@@ -86,10 +87,18 @@ inline constexpr std::array text_projection_names{
     Rename{"^text_projection.weight", "text_projection", Form::transposed},
 };
 
-/// open_clip's CustomTextCLIP keeps the text tower under a name of its own.
+/// torch.nn.MultiheadAttention with keys of another width (the attentional pooler).
+inline constexpr std::array pooler_names{
+    Rename{"^visual.attn_pool.attn.kv_proj_weight", "visual.attn_pool.attn.{k|v}_proj_weight"},
+};
+
+/// open_clip's CustomTextCLIP and CoCa keep the text tower under a name of its own.
 inline constexpr std::array custom_text_names{
-    Rename{"^token_embedding.", "text.token_embedding."}, Rename{"^positional_embedding", "text.positional_embedding"},
-    Rename{"^transformer.", "text.transformer."},         Rename{"^ln_final.", "text.ln_final."},
+    Rename{"^token_embedding.", "text.token_embedding."},
+    Rename{"^cls_emb", "text.cls_emb"},
+    Rename{"^positional_embedding", "text.positional_embedding"},
+    Rename{"^transformer.", "text.transformer."},
+    Rename{"^ln_final.", "text.ln_final."},
     Rename{"^text_projection", "text.text_projection"},
 };
 
@@ -122,13 +131,17 @@ inline constexpr std::array<std::string_view, 1> hugging_face_buffers{".position
 inline constexpr std::array<std::string_view, 4> open_clip_buffers{"attn_mask", "input_resolution", "context_length",
                                                                    "vocab_size"};
 
+/// What the parameters of CoCa's caption decoder begin with.
+inline constexpr std::string_view caption_decoder_prefix = "text_decoder.";
+
 }  // namespace detail
 
 /// What the names in an open_clip state dict depend on.
 struct OpenClipNames {
-  bool text_prefix = false;           ///< CustomTextCLIP: "text.token_embedding.weight"
+  bool text_prefix = false;           ///< CustomTextCLIP, CoCa: "text.token_embedding.weight"
   bool text_projection_bias = false;  ///< the text projection is a linear layer
   bool timm = false;                  ///< the image tower is timm's: "visual.trunk."
+  bool caption_decoder = false;       ///< CoCa: there is a decoder, which is not read
 };
 
 /// The names of one layout.
@@ -151,10 +164,12 @@ class NameMap {
       map.add(detail::timm_block_names, "visual.trunk.blocks.");
     } else {
       map.add(detail::projection_names);
+      map.add(detail::pooler_names);
     }
     if (!names.text_projection_bias) map.add(detail::text_projection_names);
     if (names.text_prefix) map.add(detail::custom_text_names);
     map.buffers_ = detail::open_clip_buffers;
+    if (names.caption_decoder) map.not_read_ = detail::caption_decoder_prefix;
     return map;
   }
 
@@ -172,7 +187,7 @@ class NameMap {
       int first = 0;
       for (const auto& [name, parts] : cut.pieces) {
         if (parts == 0) continue;
-        FileTensor piece{tensor.name, tensor.form, first, parts, 3};
+        FileTensor piece{tensor.name, tensor.form, first, parts, cut.of};
         piece.name.replace(at, cut.mark.size(), name);
         tensors.push_back(std::move(piece));
         first += parts;
@@ -182,8 +197,9 @@ class NameMap {
     return {tensor};
   }
 
-  /// Whether a tensor of the file is no parameter but a buffer that such files may hold.
-  [[nodiscard]] bool is_buffer(std::string_view tensor) const {
+  /// Whether a tensor is not read though such files may hold it: a buffer, or a part of the caption decoder.
+  [[nodiscard]] bool is_ignored(std::string_view tensor) const {
+    if (!not_read_.empty() && tensor.starts_with(not_read_)) return true;
     for (const std::string_view name : buffers_) {
       if (tensor.ends_with(name)) return true;
     }
@@ -197,11 +213,13 @@ class NameMap {
   };
   struct Cut {
     std::string_view mark;
-    std::array<std::pair<std::string_view, int>, 3> pieces;  // names and thirds of the rows
+    int of;                                                  // equal shares of the rows
+    std::array<std::pair<std::string_view, int>, 3> pieces;  // names and how many shares
   };
   static constexpr std::array cuts{
-      Cut{"{qkv}", {{{"q", 1}, {"k", 1}, {"v", 1}}}},
-      Cut{"{q|kv}", {{{"q", 1}, {"kv", 2}, {"", 0}}}},
+      Cut{"{qkv}", 3, {{{"q", 1}, {"k", 1}, {"v", 1}}}},
+      Cut{"{q|kv}", 3, {{{"q", 1}, {"kv", 2}, {"", 0}}}},
+      Cut{"{k|v}", 2, {{{"k", 1}, {"v", 1}, {"", 0}}}},
   };
 
   void add(std::span<const Rename> rules, std::string_view only = "") { sets_.push_back({rules, only}); }
@@ -217,6 +235,7 @@ class NameMap {
 
   std::vector<Rules> sets_;
   std::span<const std::string_view> buffers_;
+  std::string_view not_read_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::checkpoint

@@ -2,7 +2,8 @@
 /// Multi-head attention with biases, as torch.nn.MultiheadAttention (in_proj_weight holds q, k, v rows in this order).
 ///
 /// Queries may come from other rows than keys and values: all rows of a tower's block, only the pooled row of its last
-/// block, or the probe of an attention-pool head.
+/// block, or the probe of an attention-pool head. What keys and values are made of may have another width K than the
+/// queries (kdim, vdim): then their weights are apart.
 #include "couplet/core/sequences.hpp"
 #include "couplet/nn/linear.hpp"
 #include "couplet/nn/module.hpp"
@@ -43,12 +44,14 @@ class MultiheadAttention {
   };
 
   MultiheadAttention() = default;
-  MultiheadAttention(Index width, Index heads)
-      : in_proj_weight(Shape{3 * width, width}),
+  MultiheadAttention(Index width, Index heads) : MultiheadAttention(width, heads, width) {}
+  MultiheadAttention(Index width, Index heads, Index key_width)
+      : in_proj_weight(Shape{key_width == width ? 3 * width : width, width}),
         in_proj_bias(Shape{3 * width}),
         out_proj_weight(Shape{width, width}),
         out_proj_bias(Shape{width}),
         heads_(heads) {
+    if (key_width != width) kv_proj_weight.reshape(Shape{2 * width, key_width});
     if (heads <= 0 || width % heads != 0) {
       fail("attention", "width " + std::to_string(width) + " does not divide into " + std::to_string(heads) + " heads");
     }
@@ -72,7 +75,7 @@ class MultiheadAttention {
             packed_out_.factor(out_proj_weight.matrix(), workspace)};
   }
 
-  /// xq: (Rq, C) gives the queries, x: (R, C) keys and values; y: (Rq, C), the residual stream, is added to.
+  /// xq: (Rq, C) gives the queries, x: (R, K) keys and values; y: (Rq, C), the residual stream, is added to.
   void forward(const ops::Operand<T>& xq, const Sequences& queries, const ops::Operand<T>& x, const Sequences& keys,
                bool causal, TensorView<T, 2> y, Workspace& workspace, Saved* saved, Rows rows = {}) const {
     Workspace::Scope scope(workspace);
@@ -102,7 +105,7 @@ class MultiheadAttention {
     ops::linear_forward(out, weights.out, {.bias = out_proj_bias.value.data(), .accumulate = true}, y, workspace);
   }
 
-  /// dy: (Rq, C)   dxq: (Rq, C), dx: (R, C), assigned. In self-attention xq is x and the caller adds the two.
+  /// dy: (Rq, C)   dxq: (Rq, C), dx: (R, K), assigned. In self-attention xq is x and the caller adds the two.
   void backward(TensorView<const T, 2> dy, TensorView<const T, 2> xq, const Sequences& queries,
                 TensorView<const T, 2> x, const Sequences& keys, bool causal, TensorView<T, 2> dxq, TensorView<T, 2> dx,
                 Workspace& workspace, const Saved& saved) {
@@ -126,9 +129,11 @@ class MultiheadAttention {
     if (dxq.data() != nullptr) ops::linear_backward_input<T>(dq, q_weight(), dxq, workspace, precision());
     if (dx.data() != nullptr) ops::linear_backward_input<T>(dkv, kv_weight(), dx, workspace, precision());
     if (in_proj_weight.trainable) {
-      const TensorView<T, 2> dweight = in_proj_weight.grad_matrix();
-      ops::linear_backward_weight<T>(dq, xq, dweight.slice(0, c), workspace, precision());
-      ops::linear_backward_weight<T>(dkv, x, dweight.slice(c, 3 * c), workspace, precision());
+      ops::linear_backward_weight<T>(dq, xq, in_proj_weight.grad_matrix().slice(0, c), workspace, precision());
+    }
+    if (kv_parameter().trainable) {
+      const TensorView<T, 2> dweight = kv_parameter().grad_matrix();
+      ops::linear_backward_weight<T>(dkv, x, dweight.slice(kv_begin(), kv_begin() + 2 * c), workspace, precision());
     }
     if (in_proj_bias.trainable) {
       ops::linear_backward_bias<T>(dq, in_proj_bias.grad_vector().slice(0, c));
@@ -138,20 +143,29 @@ class MultiheadAttention {
 
   template <class F>
   void visit_parameters(F&& f) {
-    f("in_proj_weight", in_proj_weight);
+    f(keys_apart() ? "q_proj_weight" : "in_proj_weight", in_proj_weight);
+    if (keys_apart()) f("kv_proj_weight", kv_proj_weight);
     f("in_proj_bias", in_proj_bias);
     f("out_proj.weight", out_proj_weight);
     f("out_proj.bias", out_proj_bias);
   }
 
-  Parameter<T> in_proj_weight;   ///< (3C, C)
+  Parameter<T> in_proj_weight;   ///< (3C, C), or (C, C) for the queries where those of keys and values are apart
+  Parameter<T> kv_proj_weight;   ///< (2C, K), only there
   Parameter<T> in_proj_bias;     ///< (3C)
   Parameter<T> out_proj_weight;  ///< (C, C)
   Parameter<T> out_proj_bias;    ///< (C)
 
  private:
   [[nodiscard]] TensorView<const T, 2> q_weight() const { return in_proj_weight.matrix().slice(0, width()); }
-  [[nodiscard]] TensorView<const T, 2> kv_weight() const { return in_proj_weight.matrix().slice(width(), 3 * width()); }
+  [[nodiscard]] TensorView<const T, 2> kv_weight() const {
+    const Parameter<T>& parameter = keys_apart() ? kv_proj_weight : in_proj_weight;
+    return parameter.matrix().slice(kv_begin(), kv_begin() + 2 * width());
+  }
+  [[nodiscard]] bool keys_apart() const { return kv_proj_weight.size() > 0; }
+  [[nodiscard]] Parameter<T>& kv_parameter() { return keys_apart() ? kv_proj_weight : in_proj_weight; }
+  /// The first row of keys and values in their parameter.
+  [[nodiscard]] Index kv_begin() const { return keys_apart() ? 0 : width(); }
 
   Index heads_ = 1;
   ops::PackedWeight<T> packed_q_, packed_kv_, packed_out_;

@@ -49,7 +49,9 @@ inline std::string open_clip_obstacle(const image::TransformConfig& transform) {
 }
 
 /// Whether the text tower belongs to CustomTextCLIP, under a name of its own, in files that couplet writes.
-inline bool has_custom_text(const ClipConfig& config) { return config.text.projection_bias || !config.text.causal; }
+inline bool has_custom_text(const ClipConfig& config) {
+  return config.text.projection_bias || !config.text.causal || config.text.has_class_token();
+}
 
 /// What text_cfg says about the tokenizer.
 struct OpenClipTokenizer {
@@ -105,6 +107,11 @@ inline void write_open_clip_vision(io::JsonWriter& json, const VisionConfig& v) 
   if (!v.ln_pre) json.key("no_ln_pre").value(true);
   if (v.pool == VisionPool::average) json.key("pool_type").value("avg");
   if (v.ln_after_pool) json.key("final_ln_after_pool").value(true);
+  if (v.pool == VisionPool::attentional_pooler) {
+    json.key("attentional_pool").value(true);
+    json.key("attn_pooler_queries").value(std::int64_t{v.pooler_queries});
+    json.key("attn_pooler_heads").value(std::int64_t{v.pooler_heads});
+  }
 }
 
 inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, const OpenClipTokenizer& tokenizer) {
@@ -114,6 +121,7 @@ inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, cons
   write_open_clip_tower(json, t);
   if (!t.causal) json.key("no_causal_mask").value(true);
   if (t.projection_bias) json.key("proj_bias").value(true);
+  if (t.has_class_token()) json.key("embed_cls").value(true).key("pad_id").value(t.pad_token_id);
   if (t.pool == TextPool::last) json.key("pool_type").value("last");
   if (t.pool == TextPool::eot && t.eot_token_id != t.vocab_size - 1) {
     json.key("pool_type").value("eos").key("eos_id").value(t.eot_token_id);
