@@ -87,6 +87,14 @@ TEST_P(ClassTokenTest, GradientsOfEveryParameter) {
   tower.forward(ids, inference, workspace);
   EXPECT_TRUE(test::same_bits(inference, features));
   test::expect_parameter_gradients(tower, loss, 1e-7, 60);
+  auto again = tower;
+  nn::zero_grad(again);
+  TextTransformer<double>::Saved inputs;
+  inputs.transformer.grad_checkpointing = true;
+  again.forward(ids, features, workspace, &inputs);
+  again.backward(dfeatures, workspace, inputs);
+  EXPECT_TRUE(test::same_bits(again.cls_emb.grad, tower.cls_emb.grad));
+  EXPECT_TRUE(test::same_bits(again.token_embedding.grad, tower.token_embedding.grad));
 }
 
 INSTANTIATE_TEST_SUITE_P(CausalOrNot, ClassTokenTest, testing::Bool());
