@@ -94,6 +94,27 @@ TEST(NameMap, TimmTowers) {
   EXPECT_EQ(map.tensors_of("transformer.resblocks.0.ln_1.weight"), one("text.transformer.resblocks.0.ln_1.weight"));
 }
 
+TEST(NameMap, TimmEva02Towers) {
+  const NameMap map = NameMap::open_clip({.text_prefix = true, .timm = true, .eva02 = true});
+  EXPECT_EQ(map.tensors_of("visual.class_embedding"), one("visual.trunk.cls_token", Form::leading_ones));
+  EXPECT_EQ(map.tensors_of("visual.proj.bias"), one("visual.trunk.head.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.in_proj_weight").at(1).name,
+            "visual.trunk.blocks.3.attn.k_proj.weight");
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.in_proj_bias"),
+            (Tensors{{"visual.trunk.blocks.3.attn.q_proj.bias", Form::same, 0, 1, 2},
+                     {"visual.trunk.blocks.3.attn.v_proj.bias", Form::same, 1, 1, 2}}));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.out_proj.bias"),
+            one("visual.trunk.blocks.3.attn.proj.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.ln.bias"), one("visual.trunk.blocks.3.attn.norm.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.c_gate.bias"),
+            one("visual.trunk.blocks.3.mlp.fc1_g.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.c_fc.bias"),
+            one("visual.trunk.blocks.3.mlp.fc1_x.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.ln.weight"),
+            one("visual.trunk.blocks.3.mlp.norm.weight"));
+  EXPECT_EQ(map.tensors_of("text_projection.weight"), one("text.text_projection", Form::transposed));
+}
+
 TEST(NameMap, CocaHasAPoolerAClassTokenAndADecoderThatIsNotRead) {
   const NameMap map = NameMap::open_clip({.text_prefix = true, .caption_decoder = true});
   EXPECT_EQ(map.tensors_of("cls_emb"), one("text.cls_emb"));

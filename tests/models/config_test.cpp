@@ -65,6 +65,15 @@ TEST(ClipConfig, CocaPoolsAtQueriesOfEmbedDimAndAtAClassToken) {
   EXPECT_NE(message_of(config).find("pooler_queries must be positive"), std::string::npos);
 }
 
+TEST(ClipConfig, Eva02HasHeadsOfAMultipleOfFour) {
+  ClipConfig config;
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(message_of(config), "");
+  EXPECT_EQ(config.vision.eps, 1e-6);
+  config.vision.heads = 384;
+  EXPECT_NE(message_of(config).find("multiple of 4"), std::string::npos);
+}
+
 TEST(ClipConfig, RefusesWhatCannotBeBuilt) {
   ClipConfig heads;
   heads.vision.heads = 7;

@@ -27,6 +27,10 @@ TEST(Presets, CountsAgreeWithModels) {
     ClipConfig coca = as_coca(config);
     Clip<float> same_width(coca);
     EXPECT_EQ(nn::count_parameters(same_width), pretrained::parameter_count(coca)) << name;
+    ClipConfig eva02 = config;
+    eva02.vision = as_eva02(eva02.vision);
+    Clip<float> rotary(eva02);
+    EXPECT_EQ(nn::count_parameters(rotary), pretrained::parameter_count(eva02)) << name;
     coca.embed_dim = 64;
     Clip<float> other_width(coca);
     EXPECT_EQ(nn::count_parameters(other_width), pretrained::parameter_count(coca)) << name;

@@ -49,6 +49,14 @@ TEST(Describe, Coca) {
   EXPECT_NE(line(config, "text tower").find("pooled at a class token, padding id 0"), std::string::npos);
 }
 
+TEST(Describe, Eva02) {
+  ClipConfig config = preset("ViT-B-16");
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(line(config, "family"), "EVA02");
+  EXPECT_NE(line(config, "image tower").find("silu, eps 1e-06, rotary positions, gated MLP, inner norms"),
+            std::string::npos);
+}
+
 TEST(Describe, SiglipAndOpenClipsVariants) {
   const ClipConfig siglip = as_siglip(preset("ViT-B-16"));
   EXPECT_EQ(line(siglip, "family"), "SigLIP");

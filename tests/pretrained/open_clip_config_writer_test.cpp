@@ -78,6 +78,21 @@ TEST(OpenClipConfigWriter, WritesWhatIsRead) {
   }
 }
 
+TEST(OpenClipConfigWriter, NamesEva02TowersAsTimmDoes) {
+  ClipConfig config = preset("ViT-B-16");
+  config.text.activation = Activation::gelu;
+  config.vision.mlp_width = 2048;
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(pretrained::open_clip_obstacle(config), "");
+  const std::string text = pretrained::open_clip_config(config, image::TransformConfig{});
+  for (const char* part : {R"("timm_model_name": "eva02_base_patch16_clip_224")", R"("timm_pool": "token")",
+                           R"("timm_proj": null)", R"("custom_text": true)"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+  config.vision.layers = 2;
+  EXPECT_NE(pretrained::open_clip_obstacle(config).find("fixed sizes"), std::string::npos);
+}
+
 TEST(OpenClipConfigWriter, EveryMlpWidthHasARatio) {
   for (Index width = 1; width < 400; width += 7) {
     for (Index mlp = 1; mlp < 4 * width; mlp += 13) {

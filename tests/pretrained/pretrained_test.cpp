@@ -37,6 +37,7 @@ constexpr const char* golden_names[] = {"hf-clip-quickgelu",
                                         "openclip-vit-layerscale",
                                         "openclip-vit-nocausal",
                                         "openclip-coca",
+                                        "openclip-eva02",
                                         "openclip-rn",
                                         "openclip-siglip"};
 
@@ -272,10 +273,10 @@ TEST_P(GoldenModel, ActivationsOfEveryBlock) {
 TEST_P(GoldenModel, SavesAndLoadsIdenticalBytes) {
   Pretrained<float> bundle = load_pretrained(directory_);
   const test::TemporaryDirectory folder;
-  if (std::string(GetParam()) == "openclip-siglip") {
+  if (std::string(GetParam()) == "openclip-siglip" || std::string(GetParam()) == "openclip-eva02") {
     EXPECT_THROW(save_pretrained(bundle, folder.path() + "/new"), std::invalid_argument);
     EXPECT_FALSE(std::filesystem::exists(folder.path() + "/new"));
-    GTEST_SKIP() << "open_clip builds this tower by its name in timm: read, not written";
+    GTEST_SKIP() << "open_clip builds this tower by its name in timm, which has other sizes: read, not written";
   }
   save_pretrained(bundle, folder.path());
   const checkpoint::Checkpoint before = pretrained::open_model(directory_).checkpoint;

@@ -120,7 +120,8 @@ TEST_P(GoldenGradients, InDouble) {
 INSTANTIATE_TEST_SUITE_P(All, GoldenGradients,
                          testing::Values("hf-clip-quickgelu", "hf-clip-gelu", "hf-clip-eos2", "hf-clip-sharded",
                                          "hf-siglip", "hf-siglip-wide", "openclip-vit", "openclip-vit-gelu",
-                                         "openclip-vit-layerscale", "openclip-vit-nocausal", "openclip-siglip"),
+                                         "openclip-vit-layerscale", "openclip-vit-nocausal", "openclip-siglip",
+                                         "openclip-eva02"),
                          [](const auto& model) {
                            std::string name = model.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -230,14 +231,16 @@ ClipConfig small_config(bool siglip) {
   return siglip ? as_siglip(config) : config;
 }
 
-/// CLIP, SigLIP, and CoCa with texts padded by the id that random_ids() puts into them.
+/// CLIP, SigLIP, EVA02, and CoCa with texts padded by the id that random_ids() puts into them.
 std::vector<ClipConfig> small_configs() {
   ClipConfig coca = as_coca(small_config(false));
   coca.vision.pooler_queries = 3;
   coca.vision.pooler_heads = 2;
   coca.embed_dim = 6;
   coca.text.pad_token_id = 19;
-  return {small_config(false), small_config(true), coca};
+  ClipConfig eva02 = small_config(false);
+  eva02.vision = as_eva02(eva02.vision);
+  return {small_config(false), small_config(true), eva02, coca};
 }
 
 Tensor<std::int64_t, 2> random_ids(Index batch) {

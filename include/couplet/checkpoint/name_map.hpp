@@ -4,7 +4,7 @@
 /// Inside, names are open_clip's, with both projections as linear layers. A layout is a list of replacements of name
 /// fragments, applied in order. A mark in a replacement says that the file cuts a parameter into several tensors of
 /// whole rows: in_proj_weight (or in_proj_bias) "{qkv}" into three called q, k, v or "{q|kv}" into two called q, kv;
-/// kv_proj_weight "{k|v}" into two called k, v.
+/// kv_proj_weight "{k|v}" into two called k, v, in_proj_bias without keys "{q|v}" into two called q, v.
 #include <array>
 #include <cstddef>
 #include <span>
@@ -20,9 +20,10 @@ namespace couplet::inline COUPLET_ABI::checkpoint {
 /// How the elements of a tensor in the file are arranged, seen from the parameter.
 enum class Form {
   same,
-  transposed,   ///< (in, out) instead of (out, in)
-  leading_one,  ///< one more dimension, of extent 1, in front
-  patch_rows,   ///< (C, p p channels) instead of (C, channels, p, p): the channels of one pixel are neighbours
+  transposed,    ///< (in, out) instead of (out, in)
+  leading_one,   ///< one more dimension, of extent 1, in front
+  leading_ones,  ///< two of them
+  patch_rows,    ///< (C, p p channels) instead of (C, channels, p, p): the channels of one pixel are neighbours
 };
 
 struct Rename {
@@ -102,7 +103,7 @@ inline constexpr std::array custom_text_names{
     Rename{"^text_projection", "text.text_projection"},
 };
 
-/// timm's VisionTransformer with attention pooling, as open_clip holds it (SigLIP).
+/// timm's VisionTransformer with attention pooling, as open_clip holds it (SigLIP), and its Eva (EVA02).
 inline constexpr std::array timm_names{
     Rename{"^visual.conv1.", "visual.trunk.patch_embed.proj."},
     Rename{"^visual.positional_embedding", "visual.trunk.pos_embed", Form::leading_one},
@@ -116,6 +117,23 @@ inline constexpr std::array timm_names{
     Rename{"^visual.attn_pool.mlp.c_proj.", "visual.trunk.attn_pool.mlp.fc2."},
     Rename{"^visual.transformer.resblocks.", "visual.trunk.blocks."},
 };
+inline constexpr std::array eva02_names{
+    Rename{"^visual.conv1.", "visual.trunk.patch_embed.proj."},
+    Rename{"^visual.class_embedding", "visual.trunk.cls_token", Form::leading_ones},
+    Rename{"^visual.positional_embedding", "visual.trunk.pos_embed", Form::leading_one},
+    Rename{"^visual.ln_post.", "visual.trunk.norm."},
+    Rename{"^visual.proj.", "visual.trunk.head."},
+    Rename{"^visual.transformer.resblocks.", "visual.trunk.blocks."},
+};
+inline constexpr std::array eva02_block_names{
+    Rename{".attn.in_proj_weight", ".attn.{qkv}_proj.weight"},
+    Rename{".attn.in_proj_bias", ".attn.{q|v}_proj.bias"},
+    Rename{".attn.ln.", ".attn.norm."},
+    Rename{".mlp.c_gate.", ".mlp.fc1_g."},
+    Rename{".mlp.c_fc.", ".mlp.fc1_x."},
+    Rename{".mlp.ln.", ".mlp.norm."},
+};
+/// Of both.
 inline constexpr std::array timm_block_names{
     Rename{".ln_1.", ".norm1."},
     Rename{".ln_2.", ".norm2."},
@@ -141,6 +159,7 @@ struct OpenClipNames {
   bool text_prefix = false;           ///< CustomTextCLIP, CoCa: "text.token_embedding.weight"
   bool text_projection_bias = false;  ///< the text projection is a linear layer
   bool timm = false;                  ///< the image tower is timm's: "visual.trunk."
+  bool eva02 = false;                 ///< and it is EVA02's
   bool caption_decoder = false;       ///< CoCa: there is a decoder, which is not read
 };
 
@@ -160,7 +179,12 @@ class NameMap {
   static NameMap open_clip(const OpenClipNames& names = {}) {
     NameMap map;
     if (names.timm) {
-      map.add(detail::timm_names);
+      if (names.eva02) {
+        map.add(detail::eva02_names);
+        map.add(detail::eva02_block_names, "visual.trunk.blocks.");
+      } else {
+        map.add(detail::timm_names);
+      }
       map.add(detail::timm_block_names, "visual.trunk.blocks.");
     } else {
       map.add(detail::projection_names);
@@ -220,6 +244,7 @@ class NameMap {
       Cut{"{qkv}", 3, {{{"q", 1}, {"k", 1}, {"v", 1}}}},
       Cut{"{q|kv}", 3, {{{"q", 1}, {"kv", 2}, {"", 0}}}},
       Cut{"{k|v}", 2, {{{"k", 1}, {"v", 1}, {"", 0}}}},
+      Cut{"{q|v}", 2, {{{"q", 1}, {"v", 1}, {"", 0}}}},
   };
 
   void add(std::span<const Rename> rules, std::string_view only = "") { sets_.push_back({rules, only}); }

@@ -48,10 +48,12 @@ struct VisionConfig {
   VisionPool pool = VisionPool::class_token;
   bool ln_after_pool = false;                ///< average: ln_post follows the mean instead of preceding it
   std::optional<double> ls_init_value = {};  ///< LayerScale and its initial factors; no value: the blocks have none
+  bool eva02 = false;          ///< EVA02's blocks: rotary positions, no bias of keys, a gated MLP, norms inside both
   Index pooler_queries = 256;  ///< attentional_pooler: its queries; the first is used here, all are stored
   Index pooler_heads = 8;      ///< attentional_pooler
   Index max_patches = 0;       ///< NaFlex: images of any shape with at most so many patches; 0: all have one size
-  bool projection = true;      ///< a bias-free projection to embed_dim
+  bool projection = true;      ///< to embed_dim
+  bool projection_bias = false;
   std::optional<std::array<Index, 4>> resnet_layers = {};  ///< ModifiedResNet: how many blocks its four layers have
 
   [[nodiscard]] bool is_resnet() const { return resnet_layers.has_value(); }
@@ -140,6 +142,17 @@ inline ClipConfig as_siglip(ClipConfig config) {
   return config;
 }
 
+/// EVA02's image tower, as timm has it, around the sizes of a configuration.
+inline VisionConfig as_eva02(VisionConfig v) {
+  v.eva02 = true;
+  v.activation = Activation::silu;
+  v.eps = 1e-6;
+  v.class_token = v.patch_bias = v.projection = v.projection_bias = true;
+  v.ln_pre = false;
+  v.pool = VisionPool::class_token;
+  return v;
+}
+
 /// The structure of CoCa's contrastive half, as open_clip's, around the sizes of a configuration.
 inline ClipConfig as_coca(ClipConfig config) {
   config.vision.pool = VisionPool::attentional_pooler;
@@ -198,6 +211,9 @@ inline void validate_vit(const VisionConfig& v, Index embed_dim) {
   if (v.width % v.heads != 0) {
     fail("config",
          "vision width " + std::to_string(v.width) + " does not divide into " + std::to_string(v.heads) + " heads");
+  }
+  if (v.eva02 && (v.width / v.heads % 4 != 0 || !v.class_token || v.flexible() || v.activation != Activation::silu)) {
+    fail("config", "EVA02's towers have heads whose width is a multiple of 4, a class token, one size and SiLU");
   }
   if (v.pool == VisionPool::attentional_pooler) {
     require_positive(v.pooler_queries, "vision pooler_queries");

@@ -47,7 +47,13 @@ class VisionTransformer {
     if (config.pool == VisionPool::attentional_pooler) {
       attn_pooler = nn::AttentionalPooler<T>(config.width, embed_dim, config.pooler_heads, config.pooler_queries);
     }
-    if (config.projection) proj = nn::Linear<T>(config.pooled_width(embed_dim), embed_dim, false);
+    if (config.eva02) {
+      const auto positions = std::make_shared<const nn::RotaryPositions<T>>(table_grid(), config.width / config.heads);
+      for (auto& block : transformer.resblocks) block.set_eva02(positions, config.eps);
+    }
+    if (config.projection) {
+      proj = nn::Linear<T>(config.pooled_width(embed_dim), embed_dim, config.projection_bias);
+    }
   }
 
   [[nodiscard]] const VisionConfig& config() const { return config_; }
@@ -145,7 +151,7 @@ class VisionTransformer {
   nn::LayerNorm<T> ln_post;
   nn::AttentionPool<T> attn_pool;        ///< SigLIP
   nn::AttentionalPooler<T> attn_pooler;  ///< CoCa
-  nn::Linear<T> proj;                    ///< CLIP: (E, C), CoCa: (E, E), without bias
+  nn::Linear<T> proj;                    ///< CLIP: (E, C), CoCa: (E, E), without bias; EVA02: (E, C)
 
  private:
   static void save_rows(const Sequences& images, Saved* saved) {

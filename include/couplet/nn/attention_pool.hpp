@@ -40,7 +40,7 @@ class AttentionPool {
       saved->attn.resize(n, x.rows(), c, attn.heads());
       saved->h.resize({n, c});
       saved->ln.resize(n);
-      saved->mlp.resize(n, mlp.hidden());
+      saved->mlp.resize(mlp, n);
     }
     for (Index i = 0; i < n; ++i) std::fill_n(y[i].data(), c, T(0));
     attn.forward(queries, one_row_each(n, workspace), x, sequences, false, y, workspace,

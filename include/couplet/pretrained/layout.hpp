@@ -100,6 +100,7 @@ inline ModelFiles open_open_clip(const std::string& directory) {
   const checkpoint::OpenClipNames names{.text_prefix = checkpoint.find("text.token_embedding.weight") != nullptr,
                                         .text_projection_bias = model.config.text.projection_bias,
                                         .timm = model.timm,
+                                        .eva02 = model.config.vision.eva02,
                                         .caption_decoder = model.caption_decoder};
   return {.layout = Layout::open_clip,
           .source = std::move(source),

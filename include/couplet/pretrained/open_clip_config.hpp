@@ -9,7 +9,7 @@
 #include "couplet/checkpoint/sharded.hpp"
 #include "couplet/io/file.hpp"
 #include "couplet/pretrained/config_fields.hpp"
-#include "couplet/pretrained/timm_siglip.hpp"
+#include "couplet/pretrained/timm_eva02.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
@@ -212,9 +212,13 @@ inline OpenClipModel parse_open_clip_model(std::string_view text, const std::str
   ClipConfig& config = result.config;
   result.timm = vision.find("timm_model_name").has_value();
   if (result.timm) {
-    config = as_siglip(config);
     detail::read_image_size(vision, config.vision);
-    read_timm_siglip(vision, checkpoint, config.vision);
+    if (vision.at("timm_model_name").string().starts_with("eva02_")) {
+      read_timm_eva02(vision, checkpoint, config.vision);
+    } else {
+      config = as_siglip(config);
+      read_timm_siglip(vision, checkpoint, config.vision);
+    }
   } else if (const auto layers = vision.find("layers"); layers && layers->value().is_array()) {
     detail::read_open_clip_resnet(vision, config.vision);
   } else {

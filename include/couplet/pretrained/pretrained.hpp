@@ -387,8 +387,10 @@ template <class T>
 void save_open_clip(Pretrained<T>& bundle, const std::string& directory) {
   const ClipConfig& config = bundle.model.config();
   const OpenClipTokenizer tokenizer{bundle.tokenizer && is_own_tokenizer(*bundle.tokenizer), bundle.open_clip_clean};
-  const auto names = checkpoint::NameMap::open_clip(
-      {.text_prefix = has_custom_text(config), .text_projection_bias = config.text.projection_bias});
+  const auto names = checkpoint::NameMap::open_clip({.text_prefix = has_custom_text(config),
+                                                     .text_projection_bias = config.text.projection_bias,
+                                                     .timm = config.vision.eva02,
+                                                     .eva02 = config.vision.eva02});
   checkpoint::save_safetensors(path_in(directory, "open_clip_model.safetensors"),
                                parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
   io::write_file(path_in(directory, "open_clip_config.json"),
