@@ -220,25 +220,6 @@ TEST(Naflex, EncodesPicturesOfAnyShape) {
   EXPECT_THROW((void)load_pretrained(folder.path(), {.image_size = image::Size{32, 32}}), std::invalid_argument);
 }
 
-/// open_clip's SigLIP as a directory of transformers: other names, other shapes, the same features.
-TEST(GoldenConversion, TimmSiglipToHuggingFace) {
-  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
-  const std::string directory = test::shared_directory() + "/golden/models/openclip-siglip";
-  Pretrained<double> bundle = load_pretrained<double>(directory);
-  const test::TemporaryDirectory folder;
-  save_pretrained(bundle, folder.path(), Layout::hugging_face);
-  const Pretrained<double> converted = load_pretrained<double>(folder.path());
-  EXPECT_EQ(converted.layout, Layout::hugging_face);
-  EXPECT_EQ(converted.transform.config().image_processor_type, "SiglipImageProcessor");
-  const test::GoldenTensors<double> inputs(directory + "/golden.safetensors");
-  const test::GoldenTensors<double> expected(directory + "/golden_f64.safetensors");
-  const auto pixels = inputs.read<double, 4>("pixel_values");
-  Tensor<double, 2> features({pixels.extent(0), converted.embed_dim()});
-  Workspace workspace;
-  converted.model.encode_image(pixels, features, workspace);
-  EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("image_features"), 1e-10));
-}
-
 TEST_P(GoldenModel, ActivationsOfEveryBlock) {
   const test::GoldenTensors<float> golden(file("golden.safetensors"));
   if (!golden.has("vision.block.0")) GTEST_SKIP() << "no activations given";
@@ -438,37 +419,6 @@ TEST(Pretrained, NamesAllMissingUnexpectedAndMisshapenTensorsTogether) {
   EXPECT_NE(message.find("vision_model.post_layernorm.bias: expected (64), found (2, 32)"), std::string::npos)
       << message;
   EXPECT_NE(message.find("4 tensors"), std::string::npos) << message;
-}
-
-TEST(GoldenCoca, SaysThatItsDecoderIsNotUsedAndRefusesOtherTensors) {
-  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
-  const std::string directory = test::shared_directory() + "/golden/models/openclip-coca";
-  Pretrained<float> bundle = load_pretrained(directory);
-  EXPECT_NE(bundle.describe().find("caption decoder: not used"), std::string::npos) << bundle.describe();
-  const auto lines = bundle.describe_lines();
-  EXPECT_NE(std::find(lines.begin(), lines.end(), pretrained::DescriptionLine{"caption decoder", "not used"}),
-            lines.end());
-  const test::TemporaryDirectory folder;
-  try {
-    save_pretrained(bundle, folder.path() + "/new", Layout::hugging_face);
-    FAIL();
-  } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("CoCa does not exist there"), std::string::npos) << error.what();
-  }
-  const test::GoldenTensors<float> weights(directory + "/open_clip_model.safetensors");
-  std::vector<checkpoint::TensorRecord> records;
-  std::vector<std::vector<float>> values;
-  values.reserve(weights.tensors().size());
-  for (const checkpoint::TensorInfo& tensor : weights.tensors()) {
-    const std::string name = tensor.name == "text_decoder.ln_final.bias" ? "caption.ln_final.bias" : tensor.name;
-    values.push_back(weights.flat(tensor.name));
-    records.push_back(checkpoint::tensor_record(name, tensor.dtype, tensor.shape, values.back().data()));
-  }
-  checkpoint::save_safetensors(folder.path() + "/open_clip_model.safetensors", records, {});
-  std::filesystem::copy_file(directory + "/open_clip_config.json", folder.path() + "/open_clip_config.json");
-  const std::string message = message_of_loading(folder.path());
-  EXPECT_NE(message.find("1 tensors do not fit"), std::string::npos) << message;
-  EXPECT_NE(message.find("caption.ln_final.bias: (18), unexpected"), std::string::npos) << message;
 }
 
 TEST(Pretrained, RefusesAConfigurationThatAsksForFarMoreThanTheCheckpointHolds) {

@@ -3,6 +3,7 @@
 ///   the first half of a head's D / 2 pairs: y 16 / h w_j,  the second: x 16 / w w_j,  w_j = 10000^(-4 j / D)
 /// for the patch (y, x) of a grid (h, w): whatever its size, its sides are 16 long. The class token in front does not
 /// turn. Fang et al., "EVA-02", arXiv:2303.11331; timm's RotaryEmbeddingCat with ref_feat_shape (16, 16).
+#include <algorithm>
 #include <cmath>
 
 #include "couplet/nn/position_resize.hpp"
