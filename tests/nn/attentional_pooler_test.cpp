@@ -30,6 +30,7 @@ void expect_pooler_gradients(Index token_width) {
   loss();
   nn::zero_grad(pooler);
   Tensor<double, 2> dx({9, token_width});
+  dx.fill(7);  // assigned
   pooler.backward(dy, sequences, dx, workspace, saved);
   test::expect_parameter_gradients(pooler, loss, 1e-7, 30);
   EXPECT_TRUE(test::check_gradient(loss, test::elements(x), test::elements(dx), 1e-7, 100));
