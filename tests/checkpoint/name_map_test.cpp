@@ -94,11 +94,46 @@ TEST(NameMap, TimmTowers) {
   EXPECT_EQ(map.tensors_of("transformer.resblocks.0.ln_1.weight"), one("text.transformer.resblocks.0.ln_1.weight"));
 }
 
+TEST(NameMap, TimmEva02Towers) {
+  const NameMap map = NameMap::open_clip({.text_prefix = true, .timm = true, .eva02 = true});
+  EXPECT_EQ(map.tensors_of("visual.class_embedding"), one("visual.trunk.cls_token", Form::leading_ones));
+  EXPECT_EQ(map.tensors_of("visual.proj.bias"), one("visual.trunk.head.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.in_proj_weight").at(1).name,
+            "visual.trunk.blocks.3.attn.k_proj.weight");
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.in_proj_bias"),
+            (Tensors{{"visual.trunk.blocks.3.attn.q_proj.bias", Form::same, 0, 1, 2},
+                     {"visual.trunk.blocks.3.attn.v_proj.bias", Form::same, 1, 1, 2}}));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.out_proj.bias"),
+            one("visual.trunk.blocks.3.attn.proj.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.attn.ln.bias"), one("visual.trunk.blocks.3.attn.norm.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.c_gate.bias"),
+            one("visual.trunk.blocks.3.mlp.fc1_g.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.c_fc.bias"),
+            one("visual.trunk.blocks.3.mlp.fc1_x.bias"));
+  EXPECT_EQ(map.tensors_of("visual.transformer.resblocks.3.mlp.ln.weight"),
+            one("visual.trunk.blocks.3.mlp.norm.weight"));
+  EXPECT_EQ(map.tensors_of("text_projection.weight"), one("text.text_projection", Form::transposed));
+}
+
+TEST(NameMap, CocaHasAPoolerAClassTokenAndADecoderThatIsNotRead) {
+  const NameMap map = NameMap::open_clip({.text_prefix = true, .caption_decoder = true});
+  EXPECT_EQ(map.tensors_of("cls_emb"), one("text.cls_emb"));
+  EXPECT_EQ(map.tensors_of("visual.attn_pool.query"), one("visual.attn_pool.query"));
+  EXPECT_EQ(map.tensors_of("visual.attn_pool.attn.q_proj_weight"), one("visual.attn_pool.attn.q_proj_weight"));
+  EXPECT_EQ(map.tensors_of("visual.attn_pool.attn.kv_proj_weight"),
+            (Tensors{{"visual.attn_pool.attn.k_proj_weight", Form::same, 0, 1, 2},
+                     {"visual.attn_pool.attn.v_proj_weight", Form::same, 1, 1, 2}}));
+  EXPECT_TRUE(map.is_ignored("text_decoder.cross_attn.0.ln_1.bias"));
+  EXPECT_FALSE(map.is_ignored("text.text_decoder.ln_final.bias"));
+  EXPECT_FALSE(map.is_ignored("text.cls_emb"));
+  EXPECT_FALSE(NameMap::open_clip({.text_prefix = true}).is_ignored("text_decoder.ln_final.bias"));
+}
+
 TEST(NameMap, KnowsBuffers) {
-  EXPECT_TRUE(NameMap::hugging_face(false).is_buffer("text_model.embeddings.position_ids"));
-  EXPECT_FALSE(NameMap::hugging_face(false).is_buffer("context_length"));
-  EXPECT_TRUE(NameMap::open_clip().is_buffer("input_resolution"));
-  EXPECT_FALSE(NameMap::open_clip().is_buffer("logit_bias"));
+  EXPECT_TRUE(NameMap::hugging_face(false).is_ignored("text_model.embeddings.position_ids"));
+  EXPECT_FALSE(NameMap::hugging_face(false).is_ignored("context_length"));
+  EXPECT_TRUE(NameMap::open_clip().is_ignored("input_resolution"));
+  EXPECT_FALSE(NameMap::open_clip().is_ignored("logit_bias"));
 }
 
 }  // namespace

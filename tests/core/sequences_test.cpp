@@ -27,4 +27,16 @@ TEST(Sequences, RefuseOffsetsThatDoNotBeginWithZeroOrDecrease) {
   EXPECT_THROW(Sequences{falling}, std::invalid_argument);
 }
 
+TEST(Sequences, HaveKeysInAllRowsOrUpToTheirKeyEnds) {
+  const std::array<Index, 3> offsets{0, 3, 5};
+  const std::array<Index, 2> key_ends{2, 5}, outside{2, 2};
+  const std::array<Index, 1> few{2};
+  EXPECT_EQ(Sequences(offsets).key_end(0), 3);
+  EXPECT_FALSE(Sequences(offsets).has_key_ends());
+  EXPECT_EQ(Sequences(offsets, key_ends).key_end(0), 2);
+  EXPECT_EQ(Sequences(offsets, key_ends).key_end(1), 5);
+  EXPECT_THROW(Sequences(offsets, outside), std::invalid_argument);
+  EXPECT_THROW(Sequences(offsets, few), std::invalid_argument);
+}
+
 }  // namespace

@@ -52,6 +52,28 @@ TEST(ClipConfig, ResidualNetworksShrinkImagesBy32) {
   EXPECT_NE(broken([](VisionConfig& v) { v.width = 63; }).find("odd"), std::string::npos);
 }
 
+TEST(ClipConfig, CocaPoolsAtQueriesOfEmbedDimAndAtAClassToken) {
+  ClipConfig config = as_coca(ClipConfig());
+  EXPECT_EQ(message_of(config), "");
+  EXPECT_EQ(config.vision.pooled_width(config.embed_dim), 512);
+  EXPECT_EQ(config.text.positions(), 78);
+  EXPECT_TRUE(config.text.full_length());
+  config.vision.pooler_heads = 7;
+  EXPECT_NE(message_of(config).find("embed_dim 512 does not divide into 7 heads"), std::string::npos);
+  config.vision.pooler_heads = 8;
+  config.vision.pooler_queries = 0;
+  EXPECT_NE(message_of(config).find("pooler_queries must be positive"), std::string::npos);
+}
+
+TEST(ClipConfig, Eva02HasHeadsOfAMultipleOfFour) {
+  ClipConfig config;
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(message_of(config), "");
+  EXPECT_EQ(config.vision.eps, 1e-6);
+  config.vision.heads = 384;
+  EXPECT_NE(message_of(config).find("multiple of 4"), std::string::npos);
+}
+
 TEST(ClipConfig, RefusesWhatCannotBeBuilt) {
   ClipConfig heads;
   heads.vision.heads = 7;

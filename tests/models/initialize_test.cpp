@@ -88,6 +88,21 @@ TEST(Initialize, ClipVisionAsOpenAi) {
   EXPECT_EQ(initial("visual.transformer.resblocks.0.ln_1.bias").largest, 0);
 }
 
+// open_clip: transformer.py, AttentionalPooler and torch.nn.MultiheadAttention with kdim; TextTransformer.
+TEST(Initialize, CocaAsOpenClip) {
+  ClipConfig config = as_coca(config_with_known_sizes());
+  config.embed_dim = 64;
+  Initial initial(config);
+  expect_normal(initial("visual.attn_pool.query"), 1);
+  expect_uniform(initial("visual.attn_pool.attn.q_proj_weight"), std::sqrt(6.0 / (64 + 64)));
+  expect_uniform(initial("visual.attn_pool.attn.kv_proj_weight"), std::sqrt(6.0 / (64 + 128)));
+  expect_uniform(initial("visual.attn_pool.attn.out_proj.weight"), 1 / std::sqrt(64.0));
+  expect_normal(initial("visual.proj.weight"), 1 / std::sqrt(128.0));
+  EXPECT_EQ(initial("visual.attn_pool.attn.in_proj_bias").largest, 0);
+  EXPECT_EQ(initial("visual.attn_pool.ln_k.weight").mean, 1);
+  EXPECT_NEAR(initial("cls_emb").std, 0.01, 0.0025);
+}
+
 TEST(Initialize, SiglipAsBigVision) {
   Initial initial(as_siglip(config_with_known_sizes()));
   const double w = 128;

@@ -24,6 +24,16 @@ TEST(Presets, CountsAgreeWithModels) {
     EXPECT_EQ(nn::count_parameters(model), pretrained::parameter_count(config)) << name;
     Clip<float> siglip(as_siglip(config));
     EXPECT_EQ(nn::count_parameters(siglip), pretrained::parameter_count(siglip.config())) << name;
+    ClipConfig coca = as_coca(config);
+    Clip<float> same_width(coca);
+    EXPECT_EQ(nn::count_parameters(same_width), pretrained::parameter_count(coca)) << name;
+    ClipConfig eva02 = config;
+    eva02.vision = as_eva02(eva02.vision);
+    Clip<float> rotary(eva02);
+    EXPECT_EQ(nn::count_parameters(rotary), pretrained::parameter_count(eva02)) << name;
+    coca.embed_dim = 64;
+    Clip<float> other_width(coca);
+    EXPECT_EQ(nn::count_parameters(other_width), pretrained::parameter_count(coca)) << name;
   }
   Clip<float> resnet(preset("tiny-RN-64"));
   EXPECT_EQ(nn::count_parameters(resnet), pretrained::parameter_count(resnet.config()));

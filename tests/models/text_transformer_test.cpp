@@ -21,6 +21,7 @@ TextConfig small_text(TextPool pool, bool causal = true) {
   config.eot_token_id = 19;
   config.causal = causal;
   config.projection_bias = !causal;
+  config.pad_token_id = 0;
   return config;
 }
 
@@ -56,6 +57,78 @@ TEST_P(TextTransformerTest, GradientsOfEveryParameter) {
 INSTANTIATE_TEST_SUITE_P(Pools, TextTransformerTest,
                          testing::Combine(testing::Values(TextPool::eot, TextPool::argmax, TextPool::last),
                                           testing::Bool()));
+
+/// One text ends in padding (it has "padding" inside, too), one fills the context, one is empty.
+Tensor<std::int64_t, 2> padded_ids() {
+  Tensor<std::int64_t, 2> ids({3, 6});
+  const std::int64_t values[] = {18, 0, 7, 19, 0, 0, 18, 3, 5, 3, 11, 19, 18, 19, 0, 0, 0, 0};
+  std::copy(std::begin(values), std::end(values), ids.data());
+  return ids;
+}
+
+class ClassTokenTest : public testing::TestWithParam<bool> {};
+
+TEST_P(ClassTokenTest, GradientsOfEveryParameter) {
+  TextTransformer<double> tower(small_text(TextPool::class_token, GetParam()), 6);
+  test::randomize(tower, 1);
+  const auto ids = padded_ids();
+  const auto dfeatures = test::random_matrix<double>(3, 6, 3);
+  Workspace workspace;
+  TextTransformer<double>::Saved saved;
+  Tensor<double, 2> features({3, 6}), inference({3, 6});
+  const auto loss = [&] {
+    tower.prepare();
+    tower.forward(ids, features, workspace, &saved);
+    return test::inner_product(test::elements(features), test::elements(dfeatures));
+  };
+  loss();
+  nn::zero_grad(tower);
+  tower.backward(dfeatures, workspace, saved);
+  tower.forward(ids, inference, workspace);
+  EXPECT_TRUE(test::same_bits(inference, features));
+  test::expect_parameter_gradients(tower, loss, 1e-7, 60);
+  auto again = tower;
+  nn::zero_grad(again);
+  TextTransformer<double>::Saved inputs;
+  inputs.transformer.grad_checkpointing = true;
+  again.forward(ids, features, workspace, &inputs);
+  again.backward(dfeatures, workspace, inputs);
+  EXPECT_TRUE(test::same_bits(again.cls_emb.grad, tower.cls_emb.grad));
+  EXPECT_TRUE(test::same_bits(again.token_embedding.grad, tower.token_embedding.grad));
+}
+
+INSTANTIATE_TEST_SUITE_P(CausalOrNot, ClassTokenTest, testing::Bool());
+
+/// open_clip's mask: what follows a padding token is hidden, the class token of a padded text from itself.
+TEST(TextTransformer, AClassTokenSeesAllButWhatFollowsPadding) {
+  TextTransformer<double> tower(small_text(TextPool::class_token), 6);
+  test::randomize(tower, 1);
+  tower.prepare();
+  const auto ids = padded_ids();
+  Workspace workspace;
+  TextTransformer<double>::Saved saved;
+  Tensor<double, 2> before({3, 6}), after({3, 6});
+  tower.forward(ids, before, workspace, &saved);
+  EXPECT_EQ(saved.places, (std::vector<Index>{0, 1, 3, 4, 6, 0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 6}));
+  EXPECT_EQ(saved.key_ends, (std::vector<Index>{4, 12, 15}));
+  EXPECT_EQ(saved.pooled, (std::vector<Index>{4, 11, 15}));
+  for (Index t = 0; t < 6; ++t) {
+    auto changed = padded_ids();
+    changed(0, t) = changed(0, t) == 0 ? 0 : 9;
+    tower.forward(changed, after, workspace);
+    EXPECT_EQ(test::same_bits(before[0], after[0]), t == 1 || t == 2 || t > 3) << t;  // 7 is hidden by the 0 before it
+    EXPECT_TRUE(test::same_bits(before[1], after[1]));
+  }
+}
+
+TEST(TextTransformer, AClassTokenWantsTextsOfFullLength) {
+  TextTransformer<double> tower(small_text(TextPool::class_token), 6);
+  tower.prepare();
+  Workspace workspace;
+  Tensor<double, 2> features({1, 6});
+  EXPECT_THROW(tower.forward(Tensor<std::int64_t, 2>({1, 5}), features, workspace), std::invalid_argument);
+  EXPECT_NO_THROW(tower.forward(Tensor<std::int64_t, 2>({1, 6}), features, workspace));
+}
 
 TEST(TextTransformer, WhatFollowsThePooledTokenCountsInABidirectionalTower) {
   TextTransformer<double> tower(small_text(TextPool::eot, false), 6);

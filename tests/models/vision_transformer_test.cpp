@@ -12,6 +12,7 @@ struct Variant {
   VisionPool pool;
   bool ln_after_pool = false;
   std::optional<double> ls_init_value = {};
+  bool eva02 = false;
 };
 
 VisionConfig small_vision(const Variant& variant) {
@@ -32,6 +33,9 @@ VisionConfig small_vision(const Variant& variant) {
     config.class_token = config.ln_pre = config.projection = false;
     config.patch_bias = true;
   }
+  if (variant.eva02) config = as_eva02(config);
+  config.pooler_queries = 3;
+  config.pooler_heads = 2;
   return config;
 }
 
@@ -77,7 +81,8 @@ TEST_P(VisionTransformerTest, InferenceAndTrainingGiveTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
                          testing::Values(Variant{VisionPool::class_token}, Variant{VisionPool::class_token, false, 0.1},
                                          Variant{VisionPool::average}, Variant{VisionPool::average, true},
-                                         Variant{VisionPool::attention_pool}));
+                                         Variant{VisionPool::attention_pool}, Variant{VisionPool::attentional_pooler},
+                                         Variant{VisionPool::class_token, false, {}, true}));
 
 VisionConfig flexible_vision() {
   VisionConfig config = small_vision({VisionPool::attention_pool});

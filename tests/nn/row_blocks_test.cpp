@@ -34,6 +34,23 @@ TEST(RowBlocks, CoverTheBatchWithWholeSequences) {
   for (const int count : seen_sequences) EXPECT_EQ(count, 1);
 }
 
+TEST(RowBlocks, KeepKeyEnds) {
+  std::vector<Index> offsets{0}, key_ends;
+  for (Index i = 0; i < 30; ++i) {
+    offsets.push_back(offsets.back() + 40 + i);
+    key_ends.push_back(offsets.back() - i % 2);
+  }
+  const Sequences sequences(offsets, key_ends);
+  std::atomic<Index> compared = 0;
+  Workspace workspace;
+  nn::for_each_row_block(sequences, workspace, [&](const nn::RowBlock& block, Workspace&) {
+    for (Index s = 0; s < block.sequences.count(); ++s, ++compared) {
+      EXPECT_EQ(block.first_row + block.sequences.key_end(s), sequences.key_end(block.first_sequence + s));
+    }
+  });
+  EXPECT_EQ(compared, 30);
+}
+
 TEST(RowBlocks, EveryThreadGetsTheSame) {
   std::vector<Index> offsets;
   for (Index i = 0; i <= 32; ++i) offsets.push_back(50 * i);
@@ -70,6 +87,14 @@ TEST(RowBlocks, NothingHappensForAnEmptyBatch) {
   const std::array<Index, 1> offsets{0};
   Workspace workspace;
   nn::for_each_row_block(Sequences(offsets), workspace, [](const nn::RowBlock&, Workspace&) { FAIL(); });
+}
+
+TEST(RowBlocks, RepeatARow) {
+  Tensor<double, 2> row({1, 2}), y({3, 2});
+  row(0, 0) = 1;
+  row(0, 1) = 2;
+  nn::repeat_row<double>(row.view()[0], y);
+  for (Index i = 0; i < 3; ++i) EXPECT_TRUE(y(i, 0) == 1 && y(i, 1) == 2);
 }
 
 TEST(RowBlocks, GatherAndScatterAreTransposes) {

@@ -14,15 +14,15 @@ using test::GuardedMatrix;
 using test::near_relative_to_max;
 using test::random_matrix;
 
-constexpr Activation kinds[] = {Activation::identity, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu,
-                                Activation::relu};
+constexpr Activation kinds[] = {Activation::identity,   Activation::gelu, Activation::gelu_tanh,
+                                Activation::quick_gelu, Activation::relu, Activation::silu};
 
 TEST(Activation, HasTheValuesOfItsFormulas) {
-  // x (1 + erf(x / sqrt 2)) / 2, its tanh form and x / (1 + exp(-1.702 x)) by Python's math module.
+  // x (1 + erf(x / sqrt 2)) / 2, its tanh form and x / (1 + exp(-a x)) by Python's math module.
   Tensor<double, 2> x({1, 4});
   const double inputs[] = {-3.0, -0.5, 0.0, 1.5};
   std::copy_n(inputs, 4, x.data());
-  Tensor<double, 2> expected({4, 4});
+  Tensor<double, 2> expected({5, 4});
   const double values[] = {-0.00404969409489031,
                            -0.15426876936299344,
                            0.0,
@@ -38,9 +38,13 @@ TEST(Activation, HasTheValuesOfItsFormulas) {
                            0.0,
                            0.0,
                            0.0,
-                           1.5};
-  std::copy_n(values, 16, expected.data());
-  for (Index i = 0; i < 4; ++i) {
+                           1.5,
+                           -0.14227761953270035,
+                           -0.1887703343990727,
+                           0.0,
+                           1.2263617142904655};
+  std::copy_n(values, 20, expected.data());
+  for (Index i = 0; i < 5; ++i) {
     Tensor<double, 2> y({1, 4});
     ops::activation_forward<double>(kinds[i + 1], x, y);
     for (Index c = 0; c < 4; ++c) EXPECT_NEAR(y(0, c), expected(i, c), 1e-15);
@@ -124,7 +128,7 @@ TEST(Activation, IsTameFarFromZero) {
     for (const Activation kind : kinds) {
       if (kind == Activation::identity) continue;
       Tensor<float, 2> x({1, 6});
-      const float inputs[] = {-1e4F, -100.0F, -15.0F, 15.0F, 100.0F, 1e4F};
+      const float inputs[] = {-1e4F, -100.0F, -25.0F, 25.0F, 100.0F, 1e4F};
       std::copy_n(inputs, 6, x.data());
       Tensor<float, 2> ones({1, 6});
       ones.fill(1.0F);

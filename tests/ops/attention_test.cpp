@@ -25,11 +25,17 @@ class Lengths {
   explicit Lengths(const std::vector<Index>& lengths) : offsets_{0} {
     for (const Index length : lengths) offsets_.push_back(offsets_.back() + length);
   }
-  [[nodiscard]] Sequences sequences() const { return Sequences(offsets_); }
+  [[nodiscard]] Sequences sequences() const { return Sequences(offsets_, key_ends_); }
   [[nodiscard]] Index rows() const { return offsets_.back(); }
+  /// Sequence i with its last unseen[i] rows not seen.
+  [[nodiscard]] Lengths hiding(const std::vector<Index>& unseen) const {
+    Lengths lengths = *this;
+    for (std::size_t i = 0; i < unseen.size(); ++i) lengths.key_ends_.push_back(offsets_[i + 1] - unseen[i]);
+    return lengths;
+  }
 
  private:
-  std::vector<Index> offsets_;
+  std::vector<Index> offsets_, key_ends_;
 };
 
 /// Inputs, outputs and gradients of one call; q, k and v are slices of wider matrices.
@@ -107,6 +113,11 @@ void expect_true_gradients(const Lengths& queries, const Lengths& keys, Index he
 TEST(Attention, HasTrueGradients) { expect_true_gradients({5, 3}, {5, 3}, 2, 8, false); }
 TEST(Attention, HasTrueGradientsWhenCausal) { expect_true_gradients({6, 1, 4}, {6, 1, 4}, 3, 5, true); }
 TEST(Attention, HasTrueGradientsFromOneQueryPerSequence) { expect_true_gradients({1, 1, 1}, {4, 7, 1}, 2, 10, false); }
+TEST(Attention, HasTrueGradientsOfRowsThatAreNotSeen) {
+  const Lengths keys = Lengths{6, 2, 4}.hiding({1, 0, 1});
+  expect_true_gradients({6, 2, 4}, keys, 3, 5, true);
+  expect_true_gradients({1, 3, 1}, keys, 3, 5, false);
+}
 TEST(Attention, HasTrueGradientsForEmptySequences) { expect_true_gradients({2, 0, 0, 3}, {3, 2, 0, 3}, 1, 3, false); }
 
 /// Both passes in float on every level against double.
@@ -151,6 +162,26 @@ TEST(Attention, IsAccurateForSeveralBlocksOfKeys) {
   expect_near_double({577}, {577}, 1, 16, false);
   expect_near_double({1100}, {1100}, 1, 8, true);
   expect_near_double({3, 5}, {1030, 513}, 1, 8, false);
+}
+
+/// The last row of a causal sequence asks those before it: what it says itself changes nothing.
+TEST(Attention, DoesNotSeeRowsBehindTheKeyEnd) {
+  const Lengths lengths{17, 33, 78, 5}, hidden = lengths.hiding({1, 1, 1, 0});
+  expect_near_double(lengths, hidden, 2, 20, true);
+  expect_near_double({1, 1, 1, 1}, hidden, 2, 20, false);
+  Attention<float> a(lengths, hidden, 2, 20, true);
+  a.run();
+  const Tensor<float, 2> before = a.out.values();
+  for (const Index row : {16, 49, 127}) {
+    EXPECT_EQ(a.dk.view()(row, 3), 0.0F);
+    EXPECT_EQ(a.dv.view()(row, 39), 0.0F);
+    for (Index c = 0; c < a.kv.extent(1); ++c) a.kv(row, c) = 100;
+  }
+  a.forward();
+  EXPECT_TRUE(same_bits(a.out.values(), before));
+  a.kv(132, 0) = 100;  // the last row of the last sequence, which is seen
+  a.forward();
+  EXPECT_FALSE(same_bits(a.out.values(), before));
 }
 
 TEST(Attention, SurvivesLargeScores) {

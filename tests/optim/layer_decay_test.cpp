@@ -19,6 +19,7 @@ TEST(LayerDecay, CountsLayersFromTheOutputOfEachTower) {
   EXPECT_DOUBLE_EQ(factor("transformer.resblocks.2.attn.out_proj.weight"), 0.5);
   EXPECT_DOUBLE_EQ(factor("transformer.resblocks.0.attn.out_proj.weight"), 0.125);
   EXPECT_DOUBLE_EQ(factor("token_embedding.weight"), 0.0625);
+  EXPECT_DOUBLE_EQ(factor("cls_emb"), 0.0625);
   EXPECT_DOUBLE_EQ(factor("logit_scale"), 1);
   EXPECT_DOUBLE_EQ(factor("logit_bias"), 1);
 }

@@ -41,6 +41,22 @@ TEST(Describe, ResidualNetworks) {
             "CLIP, image tower 12 x 768, text tower 12 x 512, 512 features, activation quick_gelu");
 }
 
+TEST(Describe, Coca) {
+  const ClipConfig config = as_coca(preset("ViT-B-32"));
+  EXPECT_EQ(line(config, "family"), "CoCa");
+  EXPECT_NE(line(config, "image tower").find("attentional pooler of 256 queries (the first is used), 8 heads"),
+            std::string::npos);
+  EXPECT_NE(line(config, "text tower").find("pooled at a class token, padding id 0"), std::string::npos);
+}
+
+TEST(Describe, Eva02) {
+  ClipConfig config = preset("ViT-B-16");
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(line(config, "family"), "EVA02");
+  EXPECT_NE(line(config, "image tower").find("silu, eps 1e-06, rotary positions, gated MLP, inner norms"),
+            std::string::npos);
+}
+
 TEST(Describe, SiglipAndOpenClipsVariants) {
   const ClipConfig siglip = as_siglip(preset("ViT-B-16"));
   EXPECT_EQ(line(siglip, "family"), "SigLIP");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "couplet/pretrained/parameters.hpp"
 #include "pretrained/written_checkpoint.hpp"
 
 namespace {
@@ -83,21 +84,47 @@ TEST(OpenClipConfig, RefusesWhatWouldBeAnotherModelByKeyAndValue) {
   refused(config(R"("layers": [3, 4, 6])"), "vision_cfg.layers", "4 layers");
   refused(config(R"("layers": [3, 4, 6, 0])"), "vision_cfg.layers[3]", "0");
   refused(config(R"("layers": [3, 4, 6, 3], "ls_init_value": 0.1)"), "vision_cfg.ls_init_value", "0.1");
-  refused(config(R"("attentional_pool": true)"), "vision_cfg.attentional_pool", "true");
+  refused(config(R"("attentional_pool": "cascade")"), "vision_cfg.attentional_pool", "cascade");
+  refused(config(R"("attentional_pool": true, "pool_type": "avg")"), "vision_cfg.pool_type", "avg");
+  refused(config(R"("layers": [3, 4, 6, 3], "attentional_pool": true)"), "vision_cfg.attentional_pool", "true");
   refused(config(R"("qk_norm": true)"), "vision_cfg.qk_norm", "true");
   refused(config(R"("pos_embed_type": "sin_cos_2d")"), "vision_cfg.pos_embed_type", "sin_cos_2d");
   refused(config(R"("pool_type": "none")"), "vision_cfg.pool_type", "none");
   refused(config(R"("timm_model_name": "convnext_base")"), "vision_cfg.timm_model_name", "convnext_base");
   refused(config(R"("norm_kwargs": {"elementwise_affine": 1})"), "vision_cfg.norm_kwargs.elementwise_affine", "1");
   refused(config("", R"("hf_model_name": "roberta-base")"), "text_cfg.hf_model_name", "roberta-base");
-  refused(config("", R"("embed_cls": true)"), "text_cfg.embed_cls", "true");
+  refused(config("", R"("correct_cls_mask": true)"), "text_cfg.correct_cls_mask", "true");
   refused(config("", R"("proj_type": "none")"), "text_cfg.proj_type", "none");
   refused(config("", R"("pool_type": "first")"), "text_cfg.pool_type", "first");
-  refused(config("", "", R"("multimodal_cfg": {"width": 512}, )"), "multimodal_cfg", "an object");
+  refused(config("", "", R"("multimodal_cfg": 3, )"), "multimodal_cfg", "expected an object");
   refused(config("", R"("act_kwargs": {"approximate": "tanh"})", R"("quick_gelu": true, )"), "text_cfg.act_kwargs",
           "QuickGELU");
   EXPECT_NE(open_clip_message("{}").find("model_cfg"), std::string::npos);
   EXPECT_EQ(open_clip_message(config(R"("qk_norm": false, "attentional_pool": false, "patch_dropout": 0.5)")), "");
+}
+
+/// coca_ViT-L-14.json of open_clip.
+TEST(OpenClipConfig, ReadsTheContrastiveHalfOfCoca) {
+  const auto model = parse_model(R"({"model_cfg": {"embed_dim": 768, "vision_cfg": {"image_size": 224, "layers": 24,
+      "width": 1024, "patch_size": 14, "attentional_pool": true, "attn_pooler_heads": 8, "output_tokens": true},
+      "text_cfg": {"context_length": 76, "vocab_size": 49408, "width": 768, "heads": 12, "layers": 12,
+      "embed_cls": true, "output_tokens": true}, "multimodal_cfg": {"context_length": 76, "vocab_size": 49408,
+      "width": 768, "heads": 12, "layers": 12, "attn_pooler_heads": 12}, "custom_text": true}})");
+  const ClipConfig& c = model.config;
+  EXPECT_TRUE(model.caption_decoder);
+  EXPECT_EQ(c.vision.pool, VisionPool::attentional_pooler);
+  EXPECT_EQ(c.vision.pooler_queries, 256);
+  EXPECT_EQ(c.vision.pooler_heads, 8);
+  EXPECT_EQ(c.vision.pooled_width(768), 768);
+  EXPECT_EQ(c.text.pool, TextPool::class_token);
+  EXPECT_EQ(c.text.pad_token_id, 0);
+  EXPECT_EQ(c.text.positions(), 77);
+  // 638.45 million of open_clip's model_profile.csv, less the decoder's: 12 blocks of self-attention, 12 of
+  // cross-attention with one norm more, a norm and a projection to the vocabulary.
+  const Index block = 12 * 768 * 768 + 13 * 768;
+  const Index decoder = 12 * (2 * block + 2 * 768) + 2 * 768 + 768 * 49408;
+  EXPECT_NEAR(static_cast<double>(pretrained::parameter_count(c) + decoder) / 1e6, 638.45, 0.005);
+  EXPECT_FALSE(parse_model(config("")).caption_decoder);
 }
 
 TEST(OpenClipConfig, AListOfLayersIsAResidualNetwork) {

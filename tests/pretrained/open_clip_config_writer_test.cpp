@@ -41,7 +41,12 @@ ClipConfig unusual_config() {
 }
 
 TEST(OpenClipConfigWriter, WritesWhatIsRead) {
-  for (const ClipConfig& config : {preset("ViT-B-32"), preset("ViT-L-14-336"), preset("RN50x4"), unusual_config()}) {
+  ClipConfig coca = as_coca(preset("ViT-B-32"));
+  coca.vision.pooler_heads = 4;
+  coca.vision.pooler_queries = 7;
+  coca.text.pad_token_id = 3;
+  for (const ClipConfig& config :
+       {preset("ViT-B-32"), preset("ViT-L-14-336"), preset("RN50x4"), unusual_config(), coca}) {
     const ClipConfig read = again(config);
     EXPECT_EQ(read.embed_dim, config.embed_dim);
     EXPECT_EQ(read.init_logit_scale, config.init_logit_scale);
@@ -54,6 +59,12 @@ TEST(OpenClipConfigWriter, WritesWhatIsRead) {
     EXPECT_EQ(read.vision.heads, config.vision.heads);
     EXPECT_EQ(read.vision.ln_pre, config.vision.ln_pre);
     EXPECT_EQ(read.vision.pool, config.vision.pool);
+    EXPECT_EQ(read.vision.pooler_heads, config.vision.pooler_heads);
+    EXPECT_EQ(read.vision.pooler_queries, config.vision.pooler_queries);
+    EXPECT_EQ(read.text.has_class_token(), config.text.has_class_token());
+    if (config.text.has_class_token()) {
+      EXPECT_EQ(read.text.pad_token_id, config.text.pad_token_id);
+    }
     EXPECT_EQ(read.vision.ln_after_pool, config.vision.ln_after_pool);
     EXPECT_EQ(read.vision.ls_init_value, config.vision.ls_init_value);
     EXPECT_EQ(read.vision.activation, config.vision.activation);
@@ -65,6 +76,21 @@ TEST(OpenClipConfigWriter, WritesWhatIsRead) {
     EXPECT_EQ(read.text.vocab_size, config.text.vocab_size);
     EXPECT_EQ(read.text.pool == TextPool::last, config.text.pool == TextPool::last);
   }
+}
+
+TEST(OpenClipConfigWriter, NamesEva02TowersAsTimmDoes) {
+  ClipConfig config = preset("ViT-B-16");
+  config.text.activation = Activation::gelu;
+  config.vision.mlp_width = 2048;
+  config.vision = as_eva02(config.vision);
+  EXPECT_EQ(pretrained::open_clip_obstacle(config), "");
+  const std::string text = pretrained::open_clip_config(config, image::TransformConfig{});
+  for (const char* part : {R"("timm_model_name": "eva02_base_patch16_clip_224")", R"("timm_pool": "token")",
+                           R"("timm_proj": null)", R"("custom_text": true)"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+  config.vision.layers = 2;
+  EXPECT_NE(pretrained::open_clip_obstacle(config).find("fixed sizes"), std::string::npos);
 }
 
 TEST(OpenClipConfigWriter, EveryMlpWidthHasARatio) {

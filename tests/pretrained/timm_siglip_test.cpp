@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "couplet/pretrained/pretrained.hpp"
 #include "pretrained/written_checkpoint.hpp"
+#include "support/expect_near.hpp"
+#include "support/golden_model.hpp"
 
 namespace {
 
@@ -46,6 +49,25 @@ TEST(TimmSiglip, RefusesOtherTowersAndOtherShapes) {
   test::NamedShapes empty = timm_tensors;
   empty[0].second = {0, 3, 8, 8};
   EXPECT_THROW((void)read("vit_base_patch16_siglip_224", empty), file_error);
+}
+
+/// open_clip's SigLIP as a directory of transformers: other names, other shapes, the same features.
+TEST(GoldenConversion, TimmSiglipToHuggingFace) {
+  if (test::shared_directory().empty()) GTEST_SKIP() << test::no_shared_directory;
+  const std::string directory = test::shared_directory() + "/golden/models/openclip-siglip";
+  Pretrained<double> bundle = load_pretrained<double>(directory);
+  const test::TemporaryDirectory folder;
+  save_pretrained(bundle, folder.path(), Layout::hugging_face);
+  const Pretrained<double> converted = load_pretrained<double>(folder.path());
+  EXPECT_EQ(converted.layout, Layout::hugging_face);
+  EXPECT_EQ(converted.transform.config().image_processor_type, "SiglipImageProcessor");
+  const test::GoldenTensors<double> inputs(directory + "/golden.safetensors");
+  const test::GoldenTensors<double> expected(directory + "/golden_f64.safetensors");
+  const auto pixels = inputs.read<double, 4>("pixel_values");
+  Tensor<double, 2> features({pixels.extent(0), converted.embed_dim()});
+  Workspace workspace;
+  converted.model.encode_image(pixels, features, workspace);
+  EXPECT_TRUE(test::near_relative_to_max(features, expected.matrix("image_features"), 1e-10));
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ TEST(ActivationKernel, HasTheDerivativeOfGeluOverTheWholeRange) {
 
 TEST(ActivationKernel, HasTheSameBitsWhereverAnElementLies) {
   test::for_each_level([](simd::Level) {
-    for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu}) {
+    for (const Activation kind :
+         {Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu, Activation::silu}) {
       const auto x = test::random_vector<float>(50, 1, 3.0);
       const auto dy = test::random_vector<float>(50, 2);
       Tensor<float, 1> y({50});

@@ -271,6 +271,8 @@ double reference_activation(Activation kind, double x) {
       return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
     case Activation::quick_gelu:
       return x / (1 + std::exp(-1.702 * x));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
     case Activation::relu:
       return x > 0 ? x : 0;
     case Activation::identity:
@@ -284,8 +286,8 @@ TEST(Gemm, TheEpilogueAddsBiasKeepsThePreactivationAndAppliesTheActivation) {
   test::for_each_level([](simd::Level level) {
     for (const Case& size : cases()) {
       SCOPED_TRACE(testing::Message() << size.m << " x " << size.n << " x " << size.k);
-      for (const Activation kind :
-           {Activation::identity, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu}) {
+      for (const Activation kind : {Activation::identity, Activation::gelu, Activation::gelu_tanh,
+                                    Activation::quick_gelu, Activation::relu, Activation::silu}) {
         Matrix a(size.m, size.k, Layout::row_major);
         Matrix b(size.k, size.n, Layout::transposed);
         fill_integers(a, 9);

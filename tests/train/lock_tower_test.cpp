@@ -75,6 +75,13 @@ TEST(LockImageTower, TheLastGroupOfSiglipIsItsAttentionPool) {
   EXPECT_EQ(learning(tower), std::set<std::string>{"attn_pool"});
 }
 
+TEST(LockImageTower, TheLastGroupOfCocaHasItsPooler) {
+  const ClipConfig config = as_coca(locked_config());
+  VisionTransformer<float> tower(config.vision, config.embed_dim);
+  train::lock_image_tower(tower, 1);
+  EXPECT_EQ(learning(tower), (std::set<std::string>{"attn_pool", "proj"}));
+}
+
 TEST(LockImageTower, UnlockedGroupsGetTheGradientsTheyAlwaysGot) {
   ClipConfig config = locked_config();
   VisionTransformer<float> whole(config.vision, config.embed_dim);

@@ -325,6 +325,30 @@ TEST(TrainingRun, ResidualNetworksLearnWithTheirBatchNormOrWithItFrozen) {
   }
 }
 
+TEST(TrainingRun, CocaIsFineTunedAndSavedInOpenClipsLayout) {
+  const test::TemporaryDirectory folder;
+  Pretrained<float> bundle = test::small_bundle();
+  ClipConfig config = as_coca(bundle.model.config());
+  config.embed_dim = 32;
+  config.vision.pooler_queries = 3;
+  config.text.pad_token_id = bundle.tokenizer->pad_token_id();
+  bundle.model = Clip<float>(config);
+  bundle.layout = Layout::open_clip;
+  bundle.transform = image::Transform(image::open_clip_transform_config({32, 32}));
+  initialize(bundle.model, 1);
+  const auto images = test::random_images(2);
+  const Tensor<float, 2> before = bundle.encode_image(images);
+  RunOptions o = options(folder.path());
+  o.epochs = 1;
+  train::RunObserver silent;
+  (void)TrainingRun(bundle, scenes(1, 36), nullptr, o).run(silent);
+  const Pretrained<float> last = load_pretrained(folder.path());
+  EXPECT_EQ(last.model.config().text.pad_token_id, config.text.pad_token_id);
+  EXPECT_FALSE(test::same_bits(last.encode_image(images), before));
+  EXPECT_TRUE(test::same_bits(last.encode_image(images), bundle.encode_image(images)));
+  EXPECT_TRUE(test::same_bits(last.encode_text("a red circle"), bundle.encode_text("a red circle")));
+}
+
 TEST(TrainingRun, RefusesRunsThatCannotBegin) {
   Pretrained<float> bundle = test::small_bundle();
   RunOptions o = options("unused");

@@ -2,8 +2,9 @@
 /// How each checkpoint layout names and shapes the parameters, kept as data.
 ///
 /// Inside, names are open_clip's, with both projections as linear layers. A layout is a list of replacements of name
-/// fragments, applied in order. A mark in a replacement says that the file cuts in_proj_weight (or in_proj_bias) into
-/// several tensors of whole rows: "{qkv}" into three called q, k, v; "{q|kv}" into two called q, kv.
+/// fragments, applied in order. A mark in a replacement says that the file cuts a parameter into several tensors of
+/// whole rows: in_proj_weight (or in_proj_bias) "{qkv}" into three called q, k, v or "{q|kv}" into two called q, kv;
+/// kv_proj_weight "{k|v}" into two called k, v, in_proj_bias without keys "{q|v}" into two called q, v.
 #include <array>
 #include <cstddef>
 #include <span>
@@ -19,9 +20,10 @@ namespace couplet::inline COUPLET_ABI::checkpoint {
 /// How the elements of a tensor in the file are arranged, seen from the parameter.
 enum class Form {
   same,
-  transposed,   ///< (in, out) instead of (out, in)
-  leading_one,  ///< one more dimension, of extent 1, in front
-  patch_rows,   ///< (C, p p channels) instead of (C, channels, p, p): the channels of one pixel are neighbours
+  transposed,    ///< (in, out) instead of (out, in)
+  leading_one,   ///< one more dimension, of extent 1, in front
+  leading_ones,  ///< two of them
+  patch_rows,    ///< (C, p p channels) instead of (C, channels, p, p): the channels of one pixel are neighbours
 };
 
 struct Rename {
@@ -86,14 +88,22 @@ inline constexpr std::array text_projection_names{
     Rename{"^text_projection.weight", "text_projection", Form::transposed},
 };
 
-/// open_clip's CustomTextCLIP keeps the text tower under a name of its own.
+/// torch.nn.MultiheadAttention with keys of another width (the attentional pooler).
+inline constexpr std::array pooler_names{
+    Rename{"^visual.attn_pool.attn.kv_proj_weight", "visual.attn_pool.attn.{k|v}_proj_weight"},
+};
+
+/// open_clip's CustomTextCLIP and CoCa keep the text tower under a name of its own.
 inline constexpr std::array custom_text_names{
-    Rename{"^token_embedding.", "text.token_embedding."}, Rename{"^positional_embedding", "text.positional_embedding"},
-    Rename{"^transformer.", "text.transformer."},         Rename{"^ln_final.", "text.ln_final."},
+    Rename{"^token_embedding.", "text.token_embedding."},
+    Rename{"^cls_emb", "text.cls_emb"},
+    Rename{"^positional_embedding", "text.positional_embedding"},
+    Rename{"^transformer.", "text.transformer."},
+    Rename{"^ln_final.", "text.ln_final."},
     Rename{"^text_projection", "text.text_projection"},
 };
 
-/// timm's VisionTransformer with attention pooling, as open_clip holds it (SigLIP).
+/// timm's VisionTransformer with attention pooling, as open_clip holds it (SigLIP), and its Eva (EVA02).
 inline constexpr std::array timm_names{
     Rename{"^visual.conv1.", "visual.trunk.patch_embed.proj."},
     Rename{"^visual.positional_embedding", "visual.trunk.pos_embed", Form::leading_one},
@@ -107,6 +117,23 @@ inline constexpr std::array timm_names{
     Rename{"^visual.attn_pool.mlp.c_proj.", "visual.trunk.attn_pool.mlp.fc2."},
     Rename{"^visual.transformer.resblocks.", "visual.trunk.blocks."},
 };
+inline constexpr std::array eva02_names{
+    Rename{"^visual.conv1.", "visual.trunk.patch_embed.proj."},
+    Rename{"^visual.class_embedding", "visual.trunk.cls_token", Form::leading_ones},
+    Rename{"^visual.positional_embedding", "visual.trunk.pos_embed", Form::leading_one},
+    Rename{"^visual.ln_post.", "visual.trunk.norm."},
+    Rename{"^visual.proj.", "visual.trunk.head."},
+    Rename{"^visual.transformer.resblocks.", "visual.trunk.blocks."},
+};
+inline constexpr std::array eva02_block_names{
+    Rename{".attn.in_proj_weight", ".attn.{qkv}_proj.weight"},
+    Rename{".attn.in_proj_bias", ".attn.{q|v}_proj.bias"},
+    Rename{".attn.ln.", ".attn.norm."},
+    Rename{".mlp.c_gate.", ".mlp.fc1_g."},
+    Rename{".mlp.c_fc.", ".mlp.fc1_x."},
+    Rename{".mlp.ln.", ".mlp.norm."},
+};
+/// Of both.
 inline constexpr std::array timm_block_names{
     Rename{".ln_1.", ".norm1."},
     Rename{".ln_2.", ".norm2."},
@@ -122,13 +149,18 @@ inline constexpr std::array<std::string_view, 1> hugging_face_buffers{".position
 inline constexpr std::array<std::string_view, 4> open_clip_buffers{"attn_mask", "input_resolution", "context_length",
                                                                    "vocab_size"};
 
+/// What the parameters of CoCa's caption decoder begin with.
+inline constexpr std::string_view caption_decoder_prefix = "text_decoder.";
+
 }  // namespace detail
 
 /// What the names in an open_clip state dict depend on.
 struct OpenClipNames {
-  bool text_prefix = false;           ///< CustomTextCLIP: "text.token_embedding.weight"
+  bool text_prefix = false;           ///< CustomTextCLIP, CoCa: "text.token_embedding.weight"
   bool text_projection_bias = false;  ///< the text projection is a linear layer
   bool timm = false;                  ///< the image tower is timm's: "visual.trunk."
+  bool eva02 = false;                 ///< and it is EVA02's
+  bool caption_decoder = false;       ///< CoCa: there is a decoder, which is not read
 };
 
 /// The names of one layout.
@@ -147,14 +179,21 @@ class NameMap {
   static NameMap open_clip(const OpenClipNames& names = {}) {
     NameMap map;
     if (names.timm) {
-      map.add(detail::timm_names);
+      if (names.eva02) {
+        map.add(detail::eva02_names);
+        map.add(detail::eva02_block_names, "visual.trunk.blocks.");
+      } else {
+        map.add(detail::timm_names);
+      }
       map.add(detail::timm_block_names, "visual.trunk.blocks.");
     } else {
       map.add(detail::projection_names);
+      map.add(detail::pooler_names);
     }
     if (!names.text_projection_bias) map.add(detail::text_projection_names);
     if (names.text_prefix) map.add(detail::custom_text_names);
     map.buffers_ = detail::open_clip_buffers;
+    if (names.caption_decoder) map.not_read_ = detail::caption_decoder_prefix;
     return map;
   }
 
@@ -172,7 +211,7 @@ class NameMap {
       int first = 0;
       for (const auto& [name, parts] : cut.pieces) {
         if (parts == 0) continue;
-        FileTensor piece{tensor.name, tensor.form, first, parts, 3};
+        FileTensor piece{tensor.name, tensor.form, first, parts, cut.of};
         piece.name.replace(at, cut.mark.size(), name);
         tensors.push_back(std::move(piece));
         first += parts;
@@ -182,8 +221,9 @@ class NameMap {
     return {tensor};
   }
 
-  /// Whether a tensor of the file is no parameter but a buffer that such files may hold.
-  [[nodiscard]] bool is_buffer(std::string_view tensor) const {
+  /// Whether a tensor is not read though such files may hold it: a buffer, or a part of the caption decoder.
+  [[nodiscard]] bool is_ignored(std::string_view tensor) const {
+    if (!not_read_.empty() && tensor.starts_with(not_read_)) return true;
     for (const std::string_view name : buffers_) {
       if (tensor.ends_with(name)) return true;
     }
@@ -197,11 +237,14 @@ class NameMap {
   };
   struct Cut {
     std::string_view mark;
-    std::array<std::pair<std::string_view, int>, 3> pieces;  // names and thirds of the rows
+    int of;                                                  // equal shares of the rows
+    std::array<std::pair<std::string_view, int>, 3> pieces;  // names and how many shares
   };
   static constexpr std::array cuts{
-      Cut{"{qkv}", {{{"q", 1}, {"k", 1}, {"v", 1}}}},
-      Cut{"{q|kv}", {{{"q", 1}, {"kv", 2}, {"", 0}}}},
+      Cut{"{qkv}", 3, {{{"q", 1}, {"k", 1}, {"v", 1}}}},
+      Cut{"{q|kv}", 3, {{{"q", 1}, {"kv", 2}, {"", 0}}}},
+      Cut{"{k|v}", 2, {{{"k", 1}, {"v", 1}, {"", 0}}}},
+      Cut{"{q|v}", 2, {{{"q", 1}, {"v", 1}, {"", 0}}}},
   };
 
   void add(std::span<const Rename> rules, std::string_view only = "") { sets_.push_back({rules, only}); }
@@ -217,6 +260,7 @@ class NameMap {
 
   std::vector<Rules> sets_;
   std::span<const std::string_view> buffers_;
+  std::string_view not_read_;
 };
 
 }  // namespace couplet::inline COUPLET_ABI::checkpoint

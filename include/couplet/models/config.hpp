@@ -14,16 +14,18 @@ namespace couplet::inline COUPLET_ABI {
 
 /// How the image tower turns its tokens into one vector.
 enum class VisionPool {
-  class_token,    ///< ln_post of the class token, then a projection (CLIP)
-  average,        ///< the mean of the patch tokens, then a projection (open_clip's pool_type "avg")
-  attention_pool  ///< ln_post of every token, then an attention-pool head (SigLIP)
+  class_token,        ///< ln_post of the class token, then a projection (CLIP)
+  average,            ///< the mean of the patch tokens, then a projection (open_clip's pool_type "avg")
+  attention_pool,     ///< ln_post of every token, then an attention-pool head (SigLIP)
+  attentional_pooler  ///< a query of width embed_dim asks all tokens; ln_post of its answer, then a projection (CoCa)
 };
 
 /// Which token of a text stands for the whole of it.
 enum class TextPool {
-  eot,     ///< the first token with id eot_token_id (CLIP)
-  argmax,  ///< the first token with the largest id (open_clip, and CLIP configurations that say eos_token_id 2)
-  last     ///< the last position of the padded text (SigLIP)
+  eot,         ///< the first token with id eot_token_id (CLIP)
+  argmax,      ///< the first token with the largest id (open_clip, and CLIP configurations that say eos_token_id 2)
+  last,        ///< the last position of the padded text (SigLIP)
+  class_token  ///< a class token behind the padded text, which does not see padding (CoCa)
 };
 
 /// An image tower is a ViT, or a residual network where `resnet_layers` is given. The latter reads image size, width
@@ -46,11 +48,19 @@ struct VisionConfig {
   VisionPool pool = VisionPool::class_token;
   bool ln_after_pool = false;                ///< average: ln_post follows the mean instead of preceding it
   std::optional<double> ls_init_value = {};  ///< LayerScale and its initial factors; no value: the blocks have none
-  Index max_patches = 0;   ///< NaFlex: images of any shape with at most so many patches; 0: all have one size
-  bool projection = true;  ///< a bias-free projection to embed_dim
+  bool eva02 = false;          ///< EVA02's blocks: rotary positions, no bias of keys, a gated MLP, norms inside both
+  Index pooler_queries = 256;  ///< attentional_pooler: its queries; the first is used here, all are stored
+  Index pooler_heads = 8;      ///< attentional_pooler
+  Index max_patches = 0;       ///< NaFlex: images of any shape with at most so many patches; 0: all have one size
+  bool projection = true;      ///< to embed_dim
+  bool projection_bias = false;
   std::optional<std::array<Index, 4>> resnet_layers = {};  ///< ModifiedResNet: how many blocks its four layers have
 
   [[nodiscard]] bool is_resnet() const { return resnet_layers.has_value(); }
+  /// The width of what ln_post normalises.
+  [[nodiscard]] Index pooled_width(Index embed_dim) const {
+    return pool == VisionPool::attentional_pooler ? embed_dim : width;
+  }
   /// Channels of the last layer of a residual network.
   [[nodiscard]] Index resnet_features() const { return 32 * width; }
 
@@ -76,10 +86,14 @@ struct TextConfig {
   TextPool pool = TextPool::eot;
   std::int64_t eot_token_id = 49407;
   std::int64_t bos_token_id = 49406;
-  std::int64_t pad_token_id = 49407;
+  std::int64_t pad_token_id = 49407;  ///< read by the towers with a class token alone
 
-  /// Whether what is behind the pooled token influences it: texts must then come with context_length tokens.
-  [[nodiscard]] bool full_length() const { return !causal || pool == TextPool::last; }
+  [[nodiscard]] bool has_class_token() const { return pool == TextPool::class_token; }
+  /// Rows of the table of positions.
+  [[nodiscard]] Index positions() const { return context_length + (has_class_token() ? 1 : 0); }
+  /// Whether the text must come with context_length tokens: what is behind the pooled token influences it, or the class
+  /// token has its place behind them.
+  [[nodiscard]] bool full_length() const { return !causal || pool == TextPool::last || has_class_token(); }
 };
 
 struct ClipConfig {
@@ -125,6 +139,25 @@ inline ClipConfig as_siglip(ClipConfig config) {
   config.text.projection_bias = true;
   config.init_logit_scale = std::log(10.0);
   config.init_logit_bias = -10.0;
+  return config;
+}
+
+/// EVA02's image tower, as timm has it, around the sizes of a configuration.
+inline VisionConfig as_eva02(VisionConfig v) {
+  v.eva02 = true;
+  v.activation = Activation::silu;
+  v.eps = 1e-6;
+  v.class_token = v.patch_bias = v.projection = v.projection_bias = true;
+  v.ln_pre = false;
+  v.pool = VisionPool::class_token;
+  return v;
+}
+
+/// The structure of CoCa's contrastive half, as open_clip's, around the sizes of a configuration.
+inline ClipConfig as_coca(ClipConfig config) {
+  config.vision.pool = VisionPool::attentional_pooler;
+  config.text.pool = TextPool::class_token;
+  config.text.pad_token_id = 0;
   return config;
 }
 
@@ -178,6 +211,18 @@ inline void validate_vit(const VisionConfig& v, Index embed_dim) {
   if (v.width % v.heads != 0) {
     fail("config",
          "vision width " + std::to_string(v.width) + " does not divide into " + std::to_string(v.heads) + " heads");
+  }
+  if (v.eva02 && (v.width / v.heads % 4 != 0 || !v.class_token || v.flexible() || v.activation != Activation::silu)) {
+    fail("config", "EVA02's towers have heads whose width is a multiple of 4, a class token, one size and SiLU");
+  }
+  if (v.pool == VisionPool::attentional_pooler) {
+    require_positive(v.pooler_queries, "vision pooler_queries");
+    require_positive(v.pooler_heads, "vision pooler_heads");
+    if (embed_dim % v.pooler_heads != 0) {
+      fail("config", "embed_dim " + std::to_string(embed_dim) + " does not divide into " +
+                         std::to_string(v.pooler_heads) + " heads of the attentional pooler");
+    }
+    if (!v.projection || v.flexible()) fail("config", "an attentional pooler without a projection, or with NaFlex");
   }
   if (v.pool == VisionPool::class_token && !v.class_token) fail("config", "class_token pooling without a class token");
   if (v.ln_after_pool && v.pool != VisionPool::average) fail("config", "ln_after_pool belongs to average pooling");

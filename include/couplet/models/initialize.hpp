@@ -1,6 +1,7 @@
 #pragma once
 /// Initial values of a model that is trained from scratch: OpenAI's for CLIP (model.py, initialize_parameters, with the
-/// image blocks at PyTorch's defaults), open_clip's for its ResNets, big_vision's for SigLIP.
+/// image blocks at PyTorch's defaults), open_clip's for its ResNets and for what CoCa has more, big_vision's for
+/// SigLIP.
 #include "couplet/models/clip.hpp"
 #include "couplet/nn/init.hpp"
 
@@ -45,7 +46,11 @@ class Initializer {
       return nn::init::normal(parameter, scale, random);
     }
     if (contains(name, "attn.") && ends_with(name, "bias")) return nn::init::constant(parameter, 0.0);
+    if (ends_with(name, "query")) return nn::init::normal(parameter, 1.0, random);
     if (ends_with(name, "in_proj_weight")) return nn::init::xavier_uniform(parameter, v.width, 3 * v.width, random);
+    if (ends_with(name, "_proj_weight")) {  // of the attentional pooler, for q, k and v alone
+      return nn::init::xavier_uniform(parameter, fan_in(parameter), config_.embed_dim, random);
+    }
     torch_default(name, parameter, v.width, v.mlp_width, random);
   }
 
@@ -68,7 +73,7 @@ class Initializer {
     const auto width = static_cast<double>(t.width);
     const double proj_std = 1.0 / std::sqrt(width * 2.0 * static_cast<double>(t.layers));
     if (name == "token_embedding.weight") return nn::init::normal(parameter, 0.02, random);
-    if (name == "positional_embedding") return nn::init::normal(parameter, 0.01, random);
+    if (name == "positional_embedding" || name == "cls_emb") return nn::init::normal(parameter, 0.01, random);
     if (name == "text_projection.weight") return nn::init::normal(parameter, 1.0 / std::sqrt(width), random);
     if (name == "text_projection.bias") return nn::init::constant(parameter, 0.0);
     if (contains(name, "attn.") && ends_with(name, "bias")) return nn::init::constant(parameter, 0.0);

@@ -1,9 +1,11 @@
 #pragma once
-/// The image tower: ViT of CLIP (class token, ln_pre, projection), of SigLIP (attention-pool head), and open_clip's
-/// with average pooling. Towers of SigLIP 2 NaFlex read images of different sizes and resize their positions to each.
-/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's VisionTransformer.
+/// The image tower: ViT of CLIP (class token, ln_pre, projection), of SigLIP (attention-pool head), of CoCa
+/// (attentional pooler), and open_clip's with average pooling. Towers of SigLIP 2 NaFlex read images of different sizes
+/// and resize their positions to each. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's
+/// VisionTransformer.
 #include "couplet/models/config.hpp"
 #include "couplet/nn/attention_pool.hpp"
+#include "couplet/nn/attentional_pooler.hpp"
 #include "couplet/nn/average_pool.hpp"
 #include "couplet/nn/patch_embedding.hpp"
 #include "couplet/nn/position_resize.hpp"
@@ -22,8 +24,9 @@ class VisionTransformer {
     Tensor<T, 2> embedded;                                          // (B * tokens, C), what enters ln_pre
     typename nn::LayerNorm<T>::Saved ln_pre, ln_post;
     typename nn::Transformer<T>::Saved transformer;
-    Tensor<T, 2> out;  // what enters ln_post: one row per image (B, C) or all tokens (B * tokens, C)
+    Tensor<T, 2> out;  // what enters ln_post: one row per image (B, C or E) or all tokens (B * tokens, C)
     typename nn::AttentionPool<T>::Saved attn_pool;
+    typename nn::AttentionalPooler<T>::Saved attn_pooler;
     Index batch = 0;
   };
 
@@ -33,7 +36,7 @@ class VisionTransformer {
         positional_embedding(Shape{config.tokens(), config.width}),
         transformer(config.width, config.layers, config.heads, config.mlp_width, config.activation, config.eps, false,
                     config.ls_init_value.has_value()),
-        ln_post(config.width, config.eps),
+        ln_post(config.pooled_width(embed_dim), config.eps),
         config_(config),
         embed_dim_(embed_dim) {
     if (config.class_token) class_embedding.reshape(Shape{config.width});
@@ -41,7 +44,16 @@ class VisionTransformer {
     if (config.pool == VisionPool::attention_pool) {
       attn_pool = nn::AttentionPool<T>(config.width, config.heads, config.mlp_width, config.activation, config.eps);
     }
-    if (config.projection) proj = nn::Linear<T>(config.width, embed_dim, false);
+    if (config.pool == VisionPool::attentional_pooler) {
+      attn_pooler = nn::AttentionalPooler<T>(config.width, embed_dim, config.pooler_heads, config.pooler_queries);
+    }
+    if (config.eva02) {
+      const auto positions = std::make_shared<const nn::RotaryPositions<T>>(table_grid(), config.width / config.heads);
+      for (auto& block : transformer.resblocks) block.set_eva02(positions, config.eps);
+    }
+    if (config.projection) {
+      proj = nn::Linear<T>(config.pooled_width(embed_dim), embed_dim, config.projection_bias);
+    }
   }
 
   [[nodiscard]] const VisionConfig& config() const { return config_; }
@@ -52,6 +64,7 @@ class VisionTransformer {
     conv1.prepare(precision, packing);
     transformer.prepare(precision, packing);
     if (config_.pool == VisionPool::attention_pool) attn_pool.prepare(precision, packing);
+    if (config_.pool == VisionPool::attentional_pooler) attn_pooler.prepare(precision, packing);
     if (config_.projection) proj.prepare(Precision::float32, packing);
   }
 
@@ -98,13 +111,16 @@ class VisionTransformer {
     const Index c = config_.width;
     const Sequences images(saved.offsets);
     const TensorView<T, 2> dx = workspace.matrix<T>(images.rows(), c);
-    const TensorView<T, 2> dpooled = workspace.matrix<T>(saved.batch, c);
+    const TensorView<T, 2> dpooled = workspace.matrix<T>(saved.batch, config_.pooled_width(embed_dim_));
     if (config_.pool == VisionPool::class_token) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
       transformer.backward_pooled(dpooled, images, first_rows(images, workspace), dx, workspace, saved.transformer);
       return backward_embed(dx, workspace, saved);
     }
-    if (config_.ln_after_pool) {
+    if (config_.pool == VisionPool::attentional_pooler) {
+      backward_row_head(dfeatures, dpooled, workspace, saved);
+      attn_pooler.backward(dpooled, images, dx, workspace, saved.attn_pooler);
+    } else if (config_.ln_after_pool) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
       nn::average_pool_backward<T>(dpooled, images, class_rows(), dx);
     } else {
@@ -123,6 +139,7 @@ class VisionTransformer {
     nn::visit_child("transformer.", transformer, f);
     nn::visit_child("ln_post.", ln_post, f);
     if (config_.pool == VisionPool::attention_pool) nn::visit_child("attn_pool.", attn_pool, f);
+    if (config_.pool == VisionPool::attentional_pooler) nn::visit_child("attn_pool.", attn_pooler, f);
     if (config_.projection) nn::visit_child("proj.", proj, f);
   }
 
@@ -132,8 +149,9 @@ class VisionTransformer {
   nn::LayerNorm<T> ln_pre;            ///< CLIP
   nn::Transformer<T> transformer;
   nn::LayerNorm<T> ln_post;
-  nn::AttentionPool<T> attn_pool;  ///< SigLIP
-  nn::Linear<T> proj;              ///< CLIP: (E, C), without bias
+  nn::AttentionPool<T> attn_pool;        ///< SigLIP
+  nn::AttentionalPooler<T> attn_pooler;  ///< CoCa
+  nn::Linear<T> proj;                    ///< CLIP: (E, C), CoCa: (E, E), without bias; EVA02: (E, C)
 
  private:
   static void save_rows(const Sequences& images, Saved* saved) {
@@ -146,13 +164,17 @@ class VisionTransformer {
   /// From the tokens of all images to their features. x: overwritten.
   void run(TensorView<T, 2> x, const Sequences& images, TensorView<T, 2> features, Workspace& workspace,
            Saved* saved) const {
-    const TensorView<T, 2> pooled = workspace.matrix<T>(images.count(), config_.width);
+    const TensorView<T, 2> pooled = workspace.matrix<T>(images.count(), config_.pooled_width(embed_dim_));
     if (config_.pool == VisionPool::class_token) {
       transformer.forward_pooled(x, images, first_rows(images, workspace), pooled, workspace,
                                  saved != nullptr ? &saved->transformer : nullptr);
       return forward_row_head(pooled, features, workspace, saved);
     }
     transformer.forward(x, images, workspace, saved != nullptr ? &saved->transformer : nullptr);
+    if (config_.pool == VisionPool::attentional_pooler) {
+      attn_pooler.forward(x, images, pooled, workspace, saved != nullptr ? &saved->attn_pooler : nullptr);
+      return forward_row_head(pooled, features, workspace, saved);
+    }
     if (!config_.ln_after_pool) return forward_token_head(x, images, pooled, features, workspace, saved);
     nn::average_pool_forward<T>(x, images, class_rows(), pooled);
     forward_row_head(pooled, features, workspace, saved);

@@ -35,12 +35,12 @@ class AttentionPool {
     const Index n = sequences.count();
     const Index c = attn.width();
     const ops::Operand<T> queries(workspace, n, c);
-    repeat_probe(queries.view());
+    repeat_row(probe.vector(), queries.view());
     if (saved != nullptr) {
       saved->attn.resize(n, x.rows(), c, attn.heads());
       saved->h.resize({n, c});
       saved->ln.resize(n);
-      saved->mlp.resize(n, mlp.hidden());
+      saved->mlp.resize(mlp, n);
     }
     for (Index i = 0; i < n; ++i) std::fill_n(y[i].data(), c, T(0));
     attn.forward(queries, one_row_each(n, workspace), x, sequences, false, y, workspace,
@@ -62,7 +62,7 @@ class AttentionPool {
     ln.forward(saved.h.view(), ops::Operand<T>(a));
     mlp.backward(dy, a, da, workspace, saved.mlp);
     ln.backward(da, saved.h.view(), saved.ln, dy, true);
-    repeat_probe(a);
+    repeat_row(std::as_const(probe).vector(), a);
     attn.backward(dy, a, one_row_each(n, workspace), x, sequences, false, da, dx, workspace, saved.attn);
     if (probe.trainable) ops::linear_backward_bias<T>(da, probe.grad_vector());  // the probe is in every row
   }
@@ -79,11 +79,6 @@ class AttentionPool {
   MultiheadAttention<T> attn;
   LayerNorm<T> ln;
   Mlp<T> mlp;
-
- private:
-  void repeat_probe(TensorView<T, 2> rows) const {
-    for (Index i = 0; i < rows.extent(0); ++i) copy(probe.vector(), rows[i]);
-  }
 };
 
 }  // namespace couplet::inline COUPLET_ABI::nn

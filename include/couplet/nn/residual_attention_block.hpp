@@ -31,7 +31,7 @@ class ResidualAttentionBlock {
       ln_1.resize(rows);
       ln_2.resize(query_rows);
       attn.resize(query_rows, rows, c, block.attn.heads());
-      mlp.resize(query_rows, block.mlp.hidden());
+      mlp.resize(block.mlp, query_rows);
       ls_1.resize(block.ls_1, query_rows);
       ls_2.resize(block.ls_2, query_rows);
     }
@@ -58,6 +58,12 @@ class ResidualAttentionBlock {
                          bool layer_scale = false)
       : ln_1(width, eps), attn(width, heads), ln_2(width, eps), mlp(width, mlp_width, activation) {
     if (layer_scale) ls_1 = ls_2 = LayerScale<T>(width);
+  }
+
+  /// Makes it EVA02's: attention with rotary positions, a gated MLP, and a norm in both.
+  void set_eva02(std::shared_ptr<const RotaryPositions<T>> positions, double eps) {
+    attn.set_rotary(std::move(positions), eps);
+    mlp.set_gate(eps);
   }
 
   void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {

@@ -42,17 +42,20 @@ void for_each_row_block(const Sequences& sequences, Workspace& workspace, F&& f)
   const Index wanted = detail::count_blocks(sequences);
   RowBlock* blocks = workspace.take<RowBlock>(wanted);
   Index* offsets = workspace.take<Index>(2 * count);
+  Index* key_ends = workspace.take<Index>(sequences.has_key_ends() ? count : 0);
   Index n = 0;
   for (Index s = 0; s < count; ++n) {
     RowBlock block{sequences.begin(s), s, {}};
     Index* relative = offsets;
+    Index* relative_key_ends = key_ends;
     *offsets++ = 0;
     // A sequence belongs to the block in whose share of the rows its middle lies; the last block takes what is left.
     const Index share_end = n + 1 < wanted ? (n + 1) * sequences.rows() / wanted : sequences.rows() + 1;
     do {
+      if (sequences.has_key_ends()) *key_ends++ = sequences.key_end(s) - block.first_row;
       *offsets++ = sequences.end(s++) - block.first_row;
     } while (s < count && (sequences.begin(s) + sequences.end(s)) / 2 < share_end);
-    block.sequences = Sequences({relative, offsets});
+    block.sequences = Sequences({relative, offsets}, {relative_key_ends, key_ends});
     blocks[n] = block;
   }
   parallel_for(workspace, n, [&](Index i, Workspace& local) { f(blocks[i], local); });
@@ -70,6 +73,12 @@ inline Sequences equal_lengths(Index count, Index length, Workspace& workspace) 
   Index* offsets = workspace.take<Index>(count + 1);
   for (Index i = 0; i <= count; ++i) offsets[i] = i * length;
   return Sequences({offsets, static_cast<std::size_t>(count) + 1});
+}
+
+/// y[i] = x for every i.
+template <class T>
+void repeat_row(TensorView<const T, 1> x, TensorView<T, 2> y) {
+  for (Index i = 0; i < y.extent(0); ++i) copy(x, y[i]);
 }
 
 /// y[i] = x[rows[i]]

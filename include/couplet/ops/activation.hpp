@@ -3,6 +3,7 @@
 ///   gelu        x Phi(x),                  Phi(x) = (1 + erf(x / sqrt 2)) / 2
 ///   gelu_tanh   x (1 + tanh u) / 2,        u = sqrt(2 / pi) (x + 0.044715 x^3)
 ///   quick_gelu  x sigmoid(1.702 x)
+///   silu        x sigmoid(x)
 ///   relu        max(x, 0);                 its derivative at 0 is 0, so that it can be read off y as well as off x
 /// Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415; quick_gelu is the one OpenAI's CLIP trained.
 #include <cmath>
@@ -26,6 +27,8 @@ T activation(Activation kind, T x) {
       return x * (1 + std::tanh(T(0.79788456080286535588L) * (x + T(0.044715L) * x * x * x))) / 2;
     case Activation::quick_gelu:
       return x / (1 + std::exp(T(-1.702L) * x));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
     case Activation::relu:
       return x < T(0) ? T(0) : x;
     case Activation::identity:
@@ -34,7 +37,8 @@ T activation(Activation kind, T x) {
   return x;
 }
 
-/// f'(x):  gelu Phi(x) + x phi(x);   gelu_tanh (1 + t) / 2 + x (1 - t^2) u' / 2;   quick_gelu s + 1.702 x s (1 - s)
+/// f'(x):  gelu Phi(x) + x phi(x);   gelu_tanh (1 + t) / 2 + x (1 - t^2) u' / 2;   quick_gelu s + 1.702 x s (1 - s);
+/// silu s + x s (1 - s)
 template <class T>
 T activation_derivative(Activation kind, T x) {
   switch (kind) {
@@ -50,6 +54,10 @@ T activation_derivative(Activation kind, T x) {
     case Activation::quick_gelu: {
       const T s = 1 / (1 + std::exp(T(-1.702L) * x));
       return s + T(1.702L) * x * s * (1 - s);
+    }
+    case Activation::silu: {
+      const T s = 1 / (1 + std::exp(-x));
+      return s + x * s * (1 - s);
     }
     case Activation::relu:
       return x > T(0) ? T(1) : T(0);

@@ -18,7 +18,7 @@ namespace couplet::inline COUPLET_ABI::ops {
 
 struct AttentionOptions {
   Index heads = 1;      ///< H; the width of q, k and v is H times D, the width of a head
-  bool causal = false;  ///< query t of a sequence sees the keys 0 .. t
+  bool causal = false;  ///< query t of a sequence sees the keys 0 .. t, as far as there are keys
   /// Of the products: bfloat16 rounds q, k, v, p, dout and ds for them. Sums and softmax are float32 (of float; double
   /// stays double). A level without bfloat16 computes in float32.
   Precision precision = Precision::float32;
@@ -45,7 +45,8 @@ inline void check_attention(const char* op, const Shape& q, const Shape& k, cons
   for (Index i = 0; i < q_sequences.count(); ++i) {
     const Index queries = q_sequences.length(i);
     const Index keys = k_sequences.length(i);
-    if ((queries > 0 && keys == 0) || (options.causal && queries != keys)) {
+    const bool none = k_sequences.key_end(i) == k_sequences.begin(i);
+    if ((queries > 0 && none) || (options.causal && queries != keys)) {
       fail(op, "sequence " + std::to_string(i) + " has " + std::to_string(queries) + " queries and " +
                    std::to_string(keys) + " keys" + (options.causal ? ", causal" : ""));
     }
@@ -56,6 +57,24 @@ inline void check_attention(const char* op, const Shape& q, const Shape& k, cons
 template <class T>
 TensorView<T, 2> head_view(TensorView<T, 2> x, const Sequences& sequences, Index sequence, Index head, Index width) {
   return x.slice(sequences.begin(sequence), sequences.end(sequence)).columns(head * width, (head + 1) * width);
+}
+
+/// The same of k, v and their gradients: rows that are seen.
+template <class T>
+TensorView<T, 2> key_view(TensorView<T, 2> x, const Sequences& sequences, Index sequence, Index head, Index width) {
+  return x.slice(sequences.begin(sequence), sequences.key_end(sequence)).columns(head * width, (head + 1) * width);
+}
+
+/// Zero gradients for rows that are not seen.
+template <class T>
+void clear_unseen(const Sequences& sequences, TensorView<T, 2> dk, TensorView<T, 2> dv) {
+  if (!sequences.has_key_ends()) return;
+  for (Index i = 0; i < sequences.count(); ++i) {
+    for (Index r = sequences.key_end(i); r < sequences.end(i); ++r) {
+      std::fill_n(dk[r].data(), dk.extent(1), T(0));
+      std::fill_n(dv[r].data(), dv.extent(1), T(0));
+    }
+  }
 }
 
 template <class T>
@@ -115,7 +134,7 @@ void attention_forward_head(TensorView<const T, 2> q, TensorView<const T, 2> k, 
   const Index width = q.extent(1);
   const T scale = 1 / std::sqrt(static_cast<T>(width));
   for (Index t = 0; t < q.extent(0); ++t) {
-    const Index keys = options.causal ? t + 1 : k.extent(0);
+    const Index keys = options.causal ? std::min(t + 1, k.extent(0)) : k.extent(0);
     for (Index u = 0; u < keys; ++u) p[u] = scale * dot(q[t].data(), k[u].data(), width);
     const T maximum = *std::max_element(p, p + keys);
     T sum(0);
@@ -149,7 +168,7 @@ void attention_backward_head(TensorView<const T, 2> dout, TensorView<const T, 2>
   for (Index t = 0; t < q.extent(0); ++t) {
     const T out_dout = dot(out[t].data(), dout[t].data(), width);
     std::fill_n(dq[t].data(), width, T(0));
-    const Index keys = options.causal ? t + 1 : k.extent(0);
+    const Index keys = options.causal ? std::min(t + 1, k.extent(0)) : k.extent(0);
     for (Index u = 0; u < keys; ++u) {
       const T p = std::exp(scale * dot(q[t].data(), k[u].data(), width) - lse.data[t * lse.stride]);
       const T ds = p * (dot(dout[t].data(), v[u].data(), width) - out_dout);
@@ -204,8 +223,8 @@ void attention_forward(TensorView<const T, 2> q, TensorView<const T, 2> k, Tenso
   const auto compute = [&](Index sequence, Index head, bool next_behind, Workspace& local) {
     const detail::Column<T> head_lse{lse.empty() ? nullptr : &lse(q_sequences.begin(sequence), head), lse.stride(0)};
     detail::attention_forward_head(detail::head_view(q, q_sequences, sequence, head, width),
-                                   detail::head_view(k, k_sequences, sequence, head, width),
-                                   detail::head_view(v, k_sequences, sequence, head, width), options, next_behind,
+                                   detail::key_view(k, k_sequences, sequence, head, width),
+                                   detail::key_view(v, k_sequences, sequence, head, width), options, next_behind,
                                    detail::head_view(y, q_sequences, sequence, head, width), head_lse,
                                    local.take<T>(scratch));
   };
@@ -237,12 +256,13 @@ void attention_backward(TensorView<const T, 2> dout, TensorView<const T, 2> q, T
     const detail::Column<const T> head_lse{lse.data() + q_sequences.begin(sequence) * lse.stride(0) + head,
                                            lse.stride(0)};
     const auto of_queries = [&](auto x) { return detail::head_view(x, q_sequences, sequence, head, width); };
-    const auto of_keys = [&](auto x) { return detail::head_view(x, k_sequences, sequence, head, width); };
+    const auto of_keys = [&](auto x) { return detail::key_view(x, k_sequences, sequence, head, width); };
     detail::attention_backward_head(of_queries(dout), of_queries(q), of_keys(k), of_keys(v), of_queries(out), head_lse,
                                     options, next_behind, of_queries(dq), of_keys(dk), of_keys(dv),
                                     local.take<T>(scratch));
   };
   detail::for_each_head(q_sequences.count(), heads, work, workspace, compute);
+  detail::clear_unseen(k_sequences, dk, dv);
 }
 
 }  // namespace couplet::inline COUPLET_ABI::ops

@@ -1,10 +1,10 @@
 #pragma once
-/// Token and position embedding:  y_r = table[ids_r] + positions[t], t = the place of row r in its sequence.
+/// Token and position embedding:  y_r = table[ids_r] + positions[places_r]. A row without a token (no_token) has its
+/// position alone.
 #include <cstdint>
 #include <limits>
 #include <span>
 
-#include "couplet/core/sequences.hpp"
 #include "couplet/core/tensor.hpp"
 #include "couplet/ops/residual.hpp"
 #include "couplet/ops/row_blocks.hpp"
@@ -12,23 +12,24 @@
 
 namespace couplet::inline COUPLET_ABI::ops {
 
+/// In the place of an id: the row stands for no token of the table (CoCa's class token).
+inline constexpr std::int64_t no_token = -1;
+
 namespace detail {
 
-/// The ids must lie in [0, vocabulary), the sequences cover all rows and be no longer than `positions`.
-inline void check_embedding(const char* op, std::span<const std::int64_t> ids, const Sequences& sequences, Index rows,
-                            Index vocabulary, Index positions) {
-  if (static_cast<Index>(ids.size()) != rows || sequences.rows() != rows) {
-    fail(op, std::to_string(ids.size()) + " ids and sequences of " + std::to_string(sequences.rows()) +
-                 " rows for a result of " + std::to_string(rows) + " rows");
-  }
-  for (Index i = 0; i < sequences.count(); ++i) {
-    if (sequences.length(i) > positions) {
-      fail(op, "sequence " + std::to_string(i) + " has " + std::to_string(sequences.length(i)) + " tokens, but only " +
-                   std::to_string(positions) + " positions have an embedding");
-    }
+/// The ids must lie in [0, vocabulary) or be no_token, the places in [0, positions).
+inline void check_embedding(const char* op, std::span<const std::int64_t> ids, std::span<const Index> places,
+                            Index rows, Index vocabulary, Index positions) {
+  if (std::ssize(ids) != rows || std::ssize(places) != rows) {
+    fail(op, std::to_string(ids.size()) + " ids and " + std::to_string(places.size()) + " places for a result of " +
+                 std::to_string(rows) + " rows");
   }
   for (std::size_t r = 0; r < ids.size(); ++r) {
-    if (ids[r] < 0 || ids[r] >= vocabulary) {
+    if (places[r] < 0 || places[r] >= positions) {
+      fail(op, "row " + std::to_string(r) + " is at place " + std::to_string(places[r]) + ", but only " +
+                   std::to_string(positions) + " positions have an embedding");
+    }
+    if (ids[r] != no_token && (ids[r] < 0 || ids[r] >= vocabulary)) {
       fail(op, "id " + std::to_string(ids[r]) + " at row " + std::to_string(r) + " is outside the vocabulary of " +
                    std::to_string(vocabulary));
     }
@@ -37,51 +38,44 @@ inline void check_embedding(const char* op, std::span<const std::int64_t> ids, c
 
 }  // namespace detail
 
-/// ids: (R)   table: (V, C)   positions: (P, C)   y: (R, C)
+/// ids, places: (R)   table: (V, C)   positions: (P, C)   y: (R, C)
 template <class T>
-void embedding_forward(std::span<const std::int64_t> ids, const Sequences& sequences, TensorView<const T, 2> table,
+void embedding_forward(std::span<const std::int64_t> ids, std::span<const Index> places, TensorView<const T, 2> table,
                        TensorView<const T, 2> positions, TensorView<T, 2> y) {
   const Index columns = y.extent(1);
   if (table.extent(1) != columns || positions.extent(1) != columns) {
     fail("embedding", "widths differ: " + shapes_text("table", table, "positions", positions, "y", y));
   }
-  detail::check_embedding("embedding", ids, sequences, y.extent(0), table.extent(0), positions.extent(0));
-  const auto embed_sequence = [&](Index i) {
-    for (Index t = 0; t < sequences.length(i); ++t) {
-      const Index r = sequences.begin(i) + t;
-      const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
-      std::copy_n(table[id].data(), columns, y[r].data());
-      detail::add_to(positions[t].data(), columns, y[r].data());
+  detail::check_embedding("embedding", ids, places, y.extent(0), table.extent(0), positions.extent(0));
+  parallel_row_blocks(y.extent(0), columns, [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      std::copy_n(positions[places[row]].data(), columns, y[r].data());
+      if (ids[row] != no_token) detail::add_to(table[static_cast<Index>(ids[row])].data(), columns, y[r].data());
     }
-  };
-  if (y.size() >= smallest_parallel_work) return parallel_for(sequences.count(), embed_sequence);
-  for (Index i = 0; i < sequences.count(); ++i) embed_sequence(i);
+  });
 }
 
-/// dtable[ids_r] += dy_r and dpositions[t] += dy_r, rows in order; threads split the columns.
+/// dtable[ids_r] += dy_r and dpositions[places_r] += dy_r, rows in order; threads split the columns.
 /// dy: (R, C)   dtable: (V, C)   dpositions: (P, C); empty views when frozen.
 template <class T>
-void embedding_backward(std::span<const std::int64_t> ids, const Sequences& sequences, TensorView<const T, 2> dy,
+void embedding_backward(std::span<const std::int64_t> ids, std::span<const Index> places, TensorView<const T, 2> dy,
                         TensorView<T, 2> dtable, TensorView<T, 2> dpositions) {
   const Index columns = dy.extent(1);
   if ((!dtable.empty() && dtable.extent(1) != columns) || (!dpositions.empty() && dpositions.extent(1) != columns)) {
     fail("embedding backward", "widths differ: " + shapes_text("dy", dy, "dtable", dtable, "dpositions", dpositions));
   }
   constexpr Index no_limit = std::numeric_limits<Index>::max();
-  detail::check_embedding("embedding backward", ids, sequences, dy.extent(0),
-                          dtable.empty() ? no_limit : dtable.extent(0),
+  detail::check_embedding("embedding backward", ids, places, dy.extent(0), dtable.empty() ? no_limit : dtable.extent(0),
                           dpositions.empty() ? no_limit : dpositions.extent(0));
   parallel_column_blocks(dy.extent(0), columns, [&](Index begin, Index end) {
     const auto add_columns = [&](TensorView<const T, 1> gradient, TensorView<T, 1> sum) {
       detail::add_to(gradient.data() + begin, end - begin, sum.data() + begin);
     };
-    for (Index i = 0; i < sequences.count(); ++i) {
-      for (Index t = 0; t < sequences.length(i); ++t) {
-        const Index r = sequences.begin(i) + t;
-        const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
-        if (!dtable.empty()) add_columns(dy[r], dtable[id]);
-        if (!dpositions.empty()) add_columns(dy[r], dpositions[t]);
-      }
+    for (Index r = 0; r < dy.extent(0); ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      if (!dtable.empty() && ids[row] != no_token) add_columns(dy[r], dtable[static_cast<Index>(ids[row])]);
+      if (!dpositions.empty()) add_columns(dy[r], dpositions[places[row]]);
     }
   });
 }

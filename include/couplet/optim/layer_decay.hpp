@@ -44,7 +44,7 @@ class LayerDecay {
     constexpr std::string_view resnet_layer = "layer";
     if (name.starts_with(resnet_layer)) return name[resnet_layer.size()] - '0';
     for (const std::string_view first :
-         {"conv", "bn", "class_embedding", "positional_embedding", "token_embedding", "ln_pre"}) {
+         {"conv", "bn", "class_embedding", "cls_emb", "positional_embedding", "token_embedding", "ln_pre"}) {
       if (name.starts_with(first)) return 0;
     }
     return layers + 1;

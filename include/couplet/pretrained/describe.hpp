@@ -43,6 +43,8 @@ inline std::string image_tower_name(const VisionConfig& v) {
 
 inline std::string family_name(const ClipConfig& config) {
   if (config.family == ClipConfig::Family::siglip) return "SigLIP";
+  if (config.text.has_class_token()) return "CoCa";
+  if (config.vision.eva02) return "EVA02";
   return config.vision.is_resnet() ? "CLIP ResNet" : "CLIP";
 }
 
@@ -57,12 +59,16 @@ inline std::string vision_text(const VisionConfig& v) {
   if (v.is_resnet()) return resnet_text(v, size);
   const std::string images = v.flexible() ? "images of any shape, at most " + std::to_string(v.max_patches) + " patches"
                                           : "images " + size + ", " + std::to_string(v.tokens()) + " tokens";
-  std::string text = tower_text(v) + ", patches of " + std::to_string(v.patch_size) + ", " + images + ", ";
+  const std::string blocks = v.eva02 ? ", rotary positions, gated MLP, inner norms" : "";
+  std::string text = tower_text(v) + blocks + ", patches of " + std::to_string(v.patch_size) + ", " + images + ", ";
   switch (v.pool) {
     case VisionPool::class_token:
       return text + "pooled at the class token";
     case VisionPool::average:
       return text + (v.ln_after_pool ? "averaged, then normalised" : "normalised, then averaged");
+    case VisionPool::attentional_pooler:
+      return text + "attentional pooler of " + std::to_string(v.pooler_queries) + " queries (the first is used), " +
+             std::to_string(v.pooler_heads) + " heads";
     case VisionPool::attention_pool:
       break;
   }
@@ -77,6 +83,8 @@ inline std::string text_text(const TextConfig& t) {
       return text + "the first id " + std::to_string(t.eot_token_id);
     case TextPool::argmax:
       return text + "the first largest id";
+    case TextPool::class_token:
+      return text + "a class token, padding id " + std::to_string(t.pad_token_id);
     case TextPool::last:
       break;
   }

@@ -24,6 +24,7 @@ inline constexpr std::array activation_names{
     ActivationName{"gelu", Activation::gelu},
     ActivationName{"gelu_pytorch_tanh", Activation::gelu_tanh},
     ActivationName{"gelu_new", Activation::gelu_tanh},
+    ActivationName{"silu", Activation::silu},
     ActivationName{"linear", Activation::identity},
 };
 
@@ -146,6 +147,8 @@ inline std::string hugging_face_obstacle(const ClipConfig& config) {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
   if (v.is_resnet()) return "residual networks do not exist there";
+  if (v.eva02) return "EVA02 does not exist there";
+  if (v.pool == VisionPool::attentional_pooler || t.has_class_token()) return "CoCa does not exist there";
   const VisionPool pool = siglip ? VisionPool::attention_pool : VisionPool::class_token;
   if (v.image_height != v.image_width) return "images are square there";
   if (v.ls_init_value || t.ls_init_value) return "blocks have no LayerScale there";

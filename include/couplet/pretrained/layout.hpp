@@ -42,6 +42,7 @@ struct ModelFiles {
   ClipConfig config;
   std::string clean = "";              ///< open_clip's way of cleaning texts; empty: its default
   std::string hf_tokenizer_name = "";  ///< open_clip: the tokenizer is one of Hugging Face's
+  bool caption_decoder = false;        ///< CoCa: the checkpoint holds a decoder, which is not read
 };
 
 namespace detail {
@@ -98,14 +99,17 @@ inline ModelFiles open_open_clip(const std::string& directory) {
   OpenClipModel model = read_open_clip_model(source, checkpoint);
   const checkpoint::OpenClipNames names{.text_prefix = checkpoint.find("text.token_embedding.weight") != nullptr,
                                         .text_projection_bias = model.config.text.projection_bias,
-                                        .timm = model.timm};
+                                        .timm = model.timm,
+                                        .eva02 = model.config.vision.eva02,
+                                        .caption_decoder = model.caption_decoder};
   return {.layout = Layout::open_clip,
           .source = std::move(source),
           .checkpoint = std::move(checkpoint),
           .names = checkpoint::NameMap::open_clip(names),
           .config = model.config,
           .clean = std::move(model.clean),
-          .hf_tokenizer_name = std::move(model.hf_tokenizer_name)};
+          .hf_tokenizer_name = std::move(model.hf_tokenizer_name),
+          .caption_decoder = model.caption_decoder};
 }
 
 /// `stated`: the caller says that it is OpenAI's. Otherwise the file must prove it.

@@ -9,7 +9,7 @@
 #include "couplet/checkpoint/sharded.hpp"
 #include "couplet/io/file.hpp"
 #include "couplet/pretrained/config_fields.hpp"
-#include "couplet/pretrained/timm_siglip.hpp"
+#include "couplet/pretrained/timm_eva02.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
@@ -19,6 +19,7 @@ struct OpenClipModel {
   bool timm = false;                   ///< the image tower has timm's names
   std::string clean = "";              ///< tokenizer_kwargs.clean; empty: open_clip's default
   std::string hf_tokenizer_name = "";  ///< not empty: the tokenizer is one of Hugging Face's
+  bool caption_decoder = false;        ///< CoCa: the checkpoint has a decoder, too
 };
 
 namespace detail {
@@ -141,10 +142,18 @@ inline void read_open_clip_resnet(const io::JsonField& tower, VisionConfig& v) {
   v = as_resnet(v, blocks);
 }
 
+/// attentional_pool: true, as all published towers of CoCa have it. "parallel" and "cascade" are other towers.
+inline bool reads_attentional_pool(const io::JsonField& tower) {
+  const auto found = tower.find("attentional_pool");
+  if (!found || is_off(found->value())) return false;
+  if (!found->value().is_boolean()) refuse(*found);
+  return true;
+}
+
 inline void read_open_clip_vision(const io::JsonField& tower, bool quick_gelu, VisionConfig& v) {
   refuse_other_keys(
       tower, {{"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size", "ls_init_value", "no_ln_pre",
-               "pos_embed_type", "final_ln_after_pool", "pool_type", "act_kwargs", "norm_kwargs"},
+               "pos_embed_type", "final_ln_after_pool", "pool_type", "act_kwargs", "norm_kwargs", "attentional_pool"},
               neutral_vision_keys()});
   read_image_size(tower, v);
   read_open_clip_transformer(tower, 768, quick_gelu, v);
@@ -152,6 +161,13 @@ inline void read_open_clip_vision(const io::JsonField& tower, bool quick_gelu, V
   v.patch_size = size_or(tower, "patch_size", 16, 1, 16384);
   v.ln_pre = !flag(tower, "no_ln_pre");
   (void)one_of(tower, "pos_embed_type", {"learnable"});
+  if (reads_attentional_pool(tower)) {
+    (void)one_of(tower, "pool_type", {"tok"});
+    v.pool = VisionPool::attentional_pooler;
+    v.pooler_queries = size_or(tower, "attn_pooler_queries", 256);
+    v.pooler_heads = size_or(tower, "attn_pooler_heads", 8);
+    return;
+  }
   const bool average = one_of(tower, "pool_type", {"tok", "avg"}) == "avg";
   v.pool = average ? VisionPool::average : VisionPool::class_token;
   v.ln_after_pool = average && flag(tower, "final_ln_after_pool");  // the class token is normalised alone either way
@@ -160,7 +176,7 @@ inline void read_open_clip_vision(const io::JsonField& tower, bool quick_gelu, V
 inline void read_open_clip_text(const io::JsonField& tower, bool quick_gelu, TextConfig& t) {
   refuse_other_keys(tower, {{"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio", "ls_init_value",
                              "pad_id", "eos_id", "no_causal_mask", "pool_type", "proj_bias", "proj_type", "act_kwargs",
-                             "norm_kwargs", "hf_tokenizer_name", "tokenizer_kwargs"},
+                             "norm_kwargs", "embed_cls", "hf_tokenizer_name", "tokenizer_kwargs"},
                             {"tokenizer_mode", "final_ln_after_pool", "output_tokens", "hf_model_pretrained",
                              "hf_proj_type", "hf_pooler_type"}});
   t.context_length = size_or(tower, "context_length", 77);
@@ -172,6 +188,7 @@ inline void read_open_clip_text(const io::JsonField& tower, bool quick_gelu, Tex
   (void)one_of(tower, "proj_type", {"linear"});
   const std::string pool = one_of(tower, "pool_type", {"argmax", "last", "eos"});
   t.pool = pool == "last" ? TextPool::last : pool == "eos" ? TextPool::eot : TextPool::argmax;
+  if (flag(tower, "embed_cls")) t.pool = TextPool::class_token;  // whatever pool_type says
   t.eot_token_id = pool == "eos" ? id_or(tower, "eos_id", 2) : t.vocab_size - 1;
   t.bos_token_id = t.vocab_size - 2;
   t.pad_token_id = id_or(tower, "pad_id", 0);
@@ -185,9 +202,9 @@ inline OpenClipModel parse_open_clip_model(std::string_view text, const std::str
                                            const checkpoint::Checkpoint& checkpoint) {
   const io::JsonField root(io::Json::parse(text, path), path);
   const io::JsonField model = root.at("model_cfg");
-  detail::refuse_other_keys(
-      model, {{"embed_dim", "quick_gelu", "init_logit_scale", "init_logit_bias", "vision_cfg", "text_cfg"},
-              {"custom_text", "nonscalar_logit_scale", "output_dict", "cast_dtype"}});
+  detail::refuse_other_keys(model, {{"embed_dim", "quick_gelu", "init_logit_scale", "init_logit_bias", "vision_cfg",
+                                     "text_cfg", "multimodal_cfg"},
+                                    {"custom_text", "nonscalar_logit_scale", "output_dict", "cast_dtype"}});
   const bool quick_gelu = detail::flag(model, "quick_gelu");
   const io::JsonField vision = model.at("vision_cfg");
   const io::JsonField tower = model.at("text_cfg");
@@ -195,9 +212,13 @@ inline OpenClipModel parse_open_clip_model(std::string_view text, const std::str
   ClipConfig& config = result.config;
   result.timm = vision.find("timm_model_name").has_value();
   if (result.timm) {
-    config = as_siglip(config);
     detail::read_image_size(vision, config.vision);
-    read_timm_siglip(vision, checkpoint, config.vision);
+    if (vision.at("timm_model_name").string().starts_with("eva02_")) {
+      read_timm_eva02(vision, checkpoint, config.vision);
+    } else {
+      config = as_siglip(config);
+      read_timm_siglip(vision, checkpoint, config.vision);
+    }
   } else if (const auto layers = vision.find("layers"); layers && layers->value().is_array()) {
     detail::read_open_clip_resnet(vision, config.vision);
   } else {
@@ -208,6 +229,10 @@ inline OpenClipModel parse_open_clip_model(std::string_view text, const std::str
   config.init_logit_scale = detail::number_or(model, "init_logit_scale", ClipConfig{}.init_logit_scale, -20.0, 20.0);
   const auto bias = model.find("init_logit_bias");
   config.init_logit_bias = bias ? std::optional<double>(bias->number(-1e3, 1e3)) : std::nullopt;
+  if (const auto decoder = model.find("multimodal_cfg")) {
+    (void)decoder->members();  // an object: what it says is the decoder's
+    result.caption_decoder = true;
+  }
   if (const auto name = tower.find("hf_tokenizer_name")) result.hf_tokenizer_name = name->string();
   if (const auto arguments = tower.find("tokenizer_kwargs")) {
     if (const auto clean = arguments->find("clean")) result.clean = clean->string();

@@ -5,19 +5,23 @@
 
 #include "couplet/image/transform_config.hpp"
 #include "couplet/io/json_writer.hpp"
-#include "couplet/models/config.hpp"
+#include "couplet/pretrained/timm_eva02.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
 /// Why open_clip's own towers cannot hold a model; empty when they can.
 inline std::string open_clip_obstacle(const ClipConfig& config) {
   const VisionConfig& v = config.vision;
-  if (config.text.activation == Activation::identity || config.text.activation == Activation::relu) {
-    return "such an activation does not exist there";
-  }
+  const auto unknown = [](Activation kind) {
+    return kind == Activation::identity || kind == Activation::relu || kind == Activation::silu;
+  };
+  if (unknown(config.text.activation)) return "such an activation does not exist there";
   if (v.is_resnet()) {
     if (v.image_height != v.image_width) return "images of residual networks are square there";
     return v.eps == 1e-5 ? "" : "batch norm has eps 1e-5 there";
+  }
+  if (v.eva02) {
+    return timm_eva02_name(v).empty() ? "EVA02 image towers are models of timm there, with fixed sizes" : "";
   }
   if (v.pool == VisionPool::attention_pool) {
     return "SigLIP image towers are models of timm there, with fixed sizes and activations";
@@ -25,10 +29,7 @@ inline std::string open_clip_obstacle(const ClipConfig& config) {
   if (!v.class_token || v.patch_bias || !v.projection) return "the image tower has another structure there";
   const auto quick = [](const auto& tower) { return tower.activation == Activation::quick_gelu; };
   if (quick(v) != quick(config.text)) return "quick_gelu holds for both towers there";
-  if (v.activation == Activation::identity || v.activation == Activation::relu) {
-    return "such an activation does not exist there";
-  }
-  return "";
+  return unknown(v.activation) ? "such an activation does not exist there" : "";
 }
 
 /// Why open_clip's preprocess_cfg cannot describe a transform; empty when it can.
@@ -49,7 +50,9 @@ inline std::string open_clip_obstacle(const image::TransformConfig& transform) {
 }
 
 /// Whether the text tower belongs to CustomTextCLIP, under a name of its own, in files that couplet writes.
-inline bool has_custom_text(const ClipConfig& config) { return config.text.projection_bias || !config.text.causal; }
+inline bool has_custom_text(const ClipConfig& config) {
+  return config.text.projection_bias || !config.text.causal || config.text.has_class_token() || config.vision.eva02;
+}
 
 /// What text_cfg says about the tokenizer.
 struct OpenClipTokenizer {
@@ -99,12 +102,22 @@ inline void write_open_clip_vision(io::JsonWriter& json, const VisionConfig& v) 
     json.key("head_width").value(std::int64_t{v.resnet_features() / v.heads}).key("patch_size").value(nullptr);
     return;
   }
+  if (v.eva02) {
+    json.key("timm_model_name").value(timm_eva02_name(v)).key("timm_model_pretrained").value(false);
+    json.key("timm_pool").value("token").key("timm_proj").value(nullptr);
+    return;
+  }
   write_open_clip_tower(json, v);
   json.key("head_width").value(std::int64_t{v.width / v.heads});
   json.key("patch_size").value(std::int64_t{v.patch_size});
   if (!v.ln_pre) json.key("no_ln_pre").value(true);
   if (v.pool == VisionPool::average) json.key("pool_type").value("avg");
   if (v.ln_after_pool) json.key("final_ln_after_pool").value(true);
+  if (v.pool == VisionPool::attentional_pooler) {
+    json.key("attentional_pool").value(true);
+    json.key("attn_pooler_queries").value(std::int64_t{v.pooler_queries});
+    json.key("attn_pooler_heads").value(std::int64_t{v.pooler_heads});
+  }
 }
 
 inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, const OpenClipTokenizer& tokenizer) {
@@ -114,6 +127,7 @@ inline void write_open_clip_text(io::JsonWriter& json, const TextConfig& t, cons
   write_open_clip_tower(json, t);
   if (!t.causal) json.key("no_causal_mask").value(true);
   if (t.projection_bias) json.key("proj_bias").value(true);
+  if (t.has_class_token()) json.key("embed_cls").value(true).key("pad_id").value(t.pad_token_id);
   if (t.pool == TextPool::last) json.key("pool_type").value("last");
   if (t.pool == TextPool::eot && t.eot_token_id != t.vocab_size - 1) {
     json.key("pool_type").value("eos").key("eos_id").value(t.eot_token_id);

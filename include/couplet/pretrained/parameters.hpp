@@ -45,6 +45,7 @@ inline std::vector<std::int64_t> file_shape(const Shape& shape, const checkpoint
   if (tensor.of > 1) extents[0] = extents[0] / tensor.of * tensor.parts;
   if (tensor.form == checkpoint::Form::transposed) std::swap(extents[0], extents[1]);
   if (tensor.form == checkpoint::Form::leading_one) extents.insert(extents.begin(), 1);
+  if (tensor.form == checkpoint::Form::leading_ones) extents.insert(extents.begin(), {1, 1});
   if (tensor.form == checkpoint::Form::patch_rows) return {extents[0], extents[1] * extents[2] * extents[3]};
   return extents;
 }
@@ -99,15 +100,28 @@ inline Index resnet_parameters(const VisionConfig& v, Index embed_dim) {
   return count + checked_multiply(features, v.tokens() + 3 * (features + 1) + embed_dim) + embed_dim;
 }
 
+/// What a block of EVA02's has more: a norm of the heads' outputs, but no bias of keys; the gate and its norm.
+inline Index eva02_parameters(Index width, Index mlp) { return width + checked_multiply(mlp, width + 3); }
+
+/// Tokens of width v.width, answers of width `width`.
+inline Index pooler_parameters(const VisionConfig& v, Index width) {
+  const Index attention = checked_multiply(width, 2 * width + 2 * v.width + 4);
+  return attention + checked_multiply(width, v.pooler_queries + 2) + 2 * v.width;
+}
+
 }  // namespace detail
 
 /// The number of elements of all parameters of an image tower; std::invalid_argument when it overflows.
 inline Index parameter_count(const VisionConfig& v, Index embed_dim) {
   if (v.is_resnet()) return detail::resnet_parameters(v, embed_dim);
   const Index patch = checked_multiply(v.channels * v.patch_size, v.patch_size);
-  const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0) + 2;  // of width v.width
+  const Index vectors = (v.class_token ? 1 : 0) + (v.patch_bias ? 1 : 0) + (v.ln_pre ? 2 : 0);  // of width v.width
   Index count = checked_multiply(v.layers, detail::block_parameters(v.width, v.mlp_width, v.ls_init_value.has_value()));
-  count += checked_multiply(v.width, patch + v.tokens() + vectors + (v.projection ? embed_dim : 0));
+  if (v.eva02) count += checked_multiply(v.layers, detail::eva02_parameters(v.width, v.mlp_width));
+  if (v.projection_bias) count += embed_dim;
+  count += checked_multiply(v.width, patch + v.tokens() + vectors);
+  count += checked_multiply(v.pooled_width(embed_dim), 2 + (v.projection ? embed_dim : 0));  // ln_post and projection
+  if (v.pool == VisionPool::attentional_pooler) count += detail::pooler_parameters(v, embed_dim);
   // The head: a block with a probe and one LayerNorm instead of two.
   return count + (v.pool == VisionPool::attention_pool ? detail::block_parameters(v.width, v.mlp_width) - v.width : 0);
 }
@@ -115,7 +129,7 @@ inline Index parameter_count(const VisionConfig& v, Index embed_dim) {
 /// The same of a text tower.
 inline Index parameter_count(const TextConfig& t, Index embed_dim) {
   Index count = checked_multiply(t.layers, detail::block_parameters(t.width, t.mlp_width, t.ls_init_value.has_value()));
-  count += checked_multiply(t.width, t.vocab_size + t.context_length + 2 + embed_dim);
+  count += checked_multiply(t.width, t.vocab_size + t.positions() + (t.has_class_token() ? 1 : 0) + 2 + embed_dim);
   return count + (t.projection_bias ? embed_dim : 0);
 }
 
@@ -158,7 +172,8 @@ void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::
 
 /// Whether a tensor's elements are in the parameter's order.
 inline bool same_order(checkpoint::Form form) {
-  return form == checkpoint::Form::same || form == checkpoint::Form::leading_one;
+  using checkpoint::Form;
+  return form == Form::same || form == Form::leading_one || form == Form::leading_ones;
 }
 
 /// Brings all elements of a parameter of this shape from the order of the file into its own, or back.
@@ -236,7 +251,7 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   });
   std::sort(used.begin(), used.end());
   for (const checkpoint::TensorInfo& tensor : checkpoint.tensors()) {
-    if (!std::binary_search(used.begin(), used.end(), tensor.name) && !names.is_buffer(tensor.name)) {
+    if (!std::binary_search(used.begin(), used.end(), tensor.name) && !names.is_ignored(tensor.name)) {
       problems.add(printable(tensor.name) + ": " + checkpoint::shape_text(tensor.shape) + ", unexpected");
     }
   }

@@ -37,6 +37,7 @@ class Pretrained {
   checkpoint::DType storage = checkpoint::DType::f32;  ///< how the parameters were stored, and will be saved
   Layout layout = Layout::hugging_face;                ///< of the directory it came from, and will be saved in
   std::string open_clip_clean = {};                    ///< open_clip's tokenizer_kwargs.clean, kept in its layout
+  bool caption_decoder = false;                        ///< CoCa's, beside the model read: not used and not saved
   std::string directory = {};                          ///< where it came from, for messages
 
   [[nodiscard]] Index embed_dim() const { return model.embed_dim(); }
@@ -120,6 +121,7 @@ class Pretrained {
                                             static_cast<double>(model.bias()), sizeof(T));
     lines.insert(lines.begin(), {"layout", std::string(layout_name(layout)) + ", stored as " +
                                                std::string(checkpoint::dtype_name(storage))});
+    if (caption_decoder) lines.emplace_back("caption decoder", "not used");
     lines.emplace_back("images", transform.describe());
     lines.emplace_back("texts", tokenizer ? tokenizer->describe() : "no tokenizer: " + no_tokenizer);
     return lines;
@@ -127,7 +129,8 @@ class Pretrained {
 
   /// The same in short, in one line.
   [[nodiscard]] std::string describe() const {
-    return pretrained::describe_in_short(model.config()) + "; images: " + transform.describe() +
+    return pretrained::describe_in_short(model.config()) + (caption_decoder ? "; caption decoder: not used" : "") +
+           "; images: " + transform.describe() +
            "; texts: " + (tokenizer ? tokenizer->describe() : std::string("no tokenizer"));
   }
 
@@ -324,6 +327,7 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
   bundle.model.prepare(options.precision, options.packing);
   if (const auto* any = files.checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.layout = files.layout;
+  bundle.caption_decoder = files.caption_decoder;
   bundle.directory = directory;
   if (pretrained::detail::has_foreign_tokenizer(directory, files)) {
     bundle.no_tokenizer = "\"" + printable(files.hf_tokenizer_name) + "\" is not supported";
@@ -383,8 +387,10 @@ template <class T>
 void save_open_clip(Pretrained<T>& bundle, const std::string& directory) {
   const ClipConfig& config = bundle.model.config();
   const OpenClipTokenizer tokenizer{bundle.tokenizer && is_own_tokenizer(*bundle.tokenizer), bundle.open_clip_clean};
-  const auto names = checkpoint::NameMap::open_clip(
-      {.text_prefix = has_custom_text(config), .text_projection_bias = config.text.projection_bias});
+  const auto names = checkpoint::NameMap::open_clip({.text_prefix = has_custom_text(config),
+                                                     .text_projection_bias = config.text.projection_bias,
+                                                     .timm = config.vision.eva02,
+                                                     .eva02 = config.vision.eva02});
   checkpoint::save_safetensors(path_in(directory, "open_clip_model.safetensors"),
                                parameter_records(bundle.model, bundle.storage, names), {{"format", "pt"}});
   io::write_file(path_in(directory, "open_clip_config.json"),

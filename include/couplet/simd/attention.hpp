@@ -26,7 +26,7 @@ struct ConstRows {
 /// q (queries, width), k and v (keys, width), the logits are scale q . k.
 struct AttentionHead {
   Index queries = 0;
-  Index keys = 0;  ///< > 0; equal to `queries` when causal
+  Index keys = 0;  ///< > 0; at most `queries` when causal: query t sees the keys 0 .. t, as far as there are keys
   Index width = 0;
   bool causal = false;
   float scale = 1;

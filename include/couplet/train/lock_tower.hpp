@@ -9,7 +9,8 @@
 namespace couplet::inline COUPLET_ABI::train {
 
 /// The groups of a tower with L blocks, as open_clip's VisionTransformer.lock counts them: embeddings and ln_pre; each
-/// block but the last; the last block with ln_post; the projection (SigLIP: the attention pool).
+/// block but the last; the last block with ln_post; the projection (SigLIP: the attention pool; CoCa: with
+/// the pooler).
 template <class T>
 [[nodiscard]] Index lock_groups(const VisionTransformer<T>& tower) {
   return static_cast<Index>(tower.transformer.resblocks.size()) + 2;
@@ -33,6 +34,7 @@ void lock_image_tower(VisionTransformer<T>& tower, Index unlocked_groups) {
   if (unlocked(groups - 1)) {
     nn::set_trainable(tower.proj, true);
     nn::set_trainable(tower.attn_pool, true);
+    nn::set_trainable(tower.attn_pooler, true);
   }
   if (unlocked(0)) nn::set_trainable(tower, true);
 }

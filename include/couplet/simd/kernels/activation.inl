@@ -29,6 +29,7 @@ COUPLET_FORCE_INLINE Vec derivative(Vec x) {
     return gated_derivative(x, u, fma(x2, set1(3 * 0.0713548163F), set1(1.5957691216F)));
   }
   if constexpr (kind == Activation::quick_gelu) return gated_derivative(x, mul(x, set1(1.702F)), set1(1.702F));
+  if constexpr (kind == Activation::silu) return gated_derivative(x, x, set1(1.0F));
   if constexpr (kind == Activation::relu) return select(less(set1(0.0F), x), set1(1.0F), set1(0.0F));
   return set1(1.0F);
 }
@@ -57,6 +58,8 @@ inline void forward(Activation kind, const float* x, Index n, float* y) {
       return forward_of<Activation::quick_gelu>(x, n, y);
     case Activation::relu:
       return forward_of<Activation::relu>(x, n, y);
+    case Activation::silu:
+      return forward_of<Activation::silu>(x, n, y);
   }
 }
 
@@ -72,6 +75,8 @@ inline void backward(Activation kind, const float* x, const float* dy, Index n, 
       return backward_of<Activation::quick_gelu>(x, dy, n, dx);
     case Activation::relu:
       return backward_of<Activation::relu>(x, dy, n, dx);
+    case Activation::silu:
+      return backward_of<Activation::silu>(x, dy, n, dx);
   }
 }
 

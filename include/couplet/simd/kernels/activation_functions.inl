@@ -55,11 +55,15 @@ COUPLET_FORCE_INLINE Vec gelu_tanh(Vec x) {
 /// x sigmoid(1.702 x).
 COUPLET_FORCE_INLINE Vec quick_gelu(Vec x) { return div(x, add(set1(1.0F), exp(mul(x, set1(-1.702F))))); }
 
+/// x sigmoid(x).
+COUPLET_FORCE_INLINE Vec silu(Vec x) { return div(x, add(set1(1.0F), exp(neg(x)))); }
+
 template <Activation kind>
 COUPLET_FORCE_INLINE Vec activation(Vec x) {
   if constexpr (kind == Activation::gelu) return gelu(x);
   if constexpr (kind == Activation::gelu_tanh) return gelu_tanh(x);
   if constexpr (kind == Activation::quick_gelu) return quick_gelu(x);
   if constexpr (kind == Activation::relu) return max(set1(0.0F), x);
+  if constexpr (kind == Activation::silu) return silu(x);
   return x;
 }

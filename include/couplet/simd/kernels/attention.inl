@@ -158,7 +158,7 @@ inline void softmax_block(Index n, const float* scores, float slope, bool first_
 template <class Products>
 inline void forward_panel(const AttentionHead& head, const ForwardLayout<Products>& at, Index begin, Index n, Rows to,
                           Rows lse, Ahead& ahead, float* scratch) {
-  const Index keys = head.causal ? begin + n : head.keys;
+  const Index keys = head.causal ? smaller(begin + n, head.keys) : head.keys;
   const Index columns = n > width ? panel : width;
   const float slope = first(mul(set1(head.scale), set1(log2_of_e)));
   float* const scores = scratch + at.scores;
@@ -328,7 +328,7 @@ inline void softmax_backward_block(Index n, const float* scores, const float* dp
 template <class Products>
 inline void backward_panel(const AttentionHead& head, const AttentionGradient& gradient,
                            const BackwardLayout<Products>& at, Index begin, Index n, Ahead& ahead, float* scratch) {
-  const Index keys = head.causal ? begin + n : head.keys;
+  const Index keys = head.causal ? smaller(begin + n, head.keys) : head.keys;
   const Index columns = n > width ? panel : width;
   const Index queries = padded_words<Products>(n);
   const float slope = first(mul(set1(head.scale), set1(log2_of_e)));

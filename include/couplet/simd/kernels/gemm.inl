@@ -239,6 +239,8 @@ inline Finish choose_finish(const GemmEpilogue& epilogue) {
       return &finish_tile<Activation::quick_gelu>;
     case Activation::relu:
       return &finish_tile<Activation::relu>;
+    case Activation::silu:
+      return &finish_tile<Activation::silu>;
     case Activation::identity:
       break;
   }

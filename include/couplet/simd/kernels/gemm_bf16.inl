@@ -237,6 +237,8 @@ inline Finish choose_finish(Activation kind) {
       return &finish_strip<Activation::quick_gelu>;
     case Activation::relu:
       return &finish_strip<Activation::relu>;
+    case Activation::silu:
+      return &finish_strip<Activation::silu>;
     case Activation::identity:
       break;
   }
