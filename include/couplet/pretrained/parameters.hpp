@@ -13,6 +13,7 @@
 #include "couplet/checkpoint/sharded.hpp"
 #include "couplet/models/clip.hpp"
 #include "couplet/nn/position_resize.hpp"
+#include "couplet/pretrained/tensor_read.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
@@ -47,14 +48,6 @@ inline std::vector<std::int64_t> file_shape(const Shape& shape, const checkpoint
   if (tensor.form == checkpoint::Form::leading_one) extents.insert(extents.begin(), 1);
   if (tensor.form == checkpoint::Form::patch_rows) return {extents[0], extents[1] * extents[2] * extents[3]};
   return extents;
-}
-
-/// to (columns, rows) = from (rows, columns), transposed.
-template <class T>
-void transpose(const T* from, Index rows, Index columns, T* to) {
-  for (Index c = 0; c < columns; ++c) {
-    for (Index r = 0; r < rows; ++r) to[c * rows + r] = from[r * columns + c];
-  }
 }
 
 /// Equal, or both a single number: files hold logit_scale as [] or as [1].
@@ -141,9 +134,6 @@ inline std::string_view position_name(const VisionConfig& v) {
   return v.is_resnet() ? "visual.attnpool.positional_embedding" : "visual.positional_embedding";
 }
 
-/// A buffer that files hold as an integer: how many batches the running statistics have seen.
-inline bool is_count(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
-
 /// Reads a table of another grid; the row of the class token (or of the mean) stays as it is.
 template <class T>
 void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::TensorInfo& tensor,
@@ -156,54 +146,21 @@ void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::
       .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
 }
 
-/// Whether a tensor's elements are in the parameter's order.
-inline bool same_order(checkpoint::Form form) {
-  return form == checkpoint::Form::same || form == checkpoint::Form::leading_one;
-}
-
-/// Brings all elements of a parameter of this shape from the order of the file into its own, or back.
-template <class T>
-void reorder(const Shape& shape, checkpoint::Form form, bool to_file, const T* from, T* to) {
-  if (form == checkpoint::Form::transposed) {
-    return transpose(from, to_file ? shape[0] : shape[1], to_file ? shape[1] : shape[0], to);
-  }
-  const Index channels = shape[1];
-  const Index pixels = shape[2] * shape[3];
-  for (Index i = 0; i < shape[0]; ++i) {
-    const Index at = i * channels * pixels;
-    transpose(from + at, to_file ? channels : pixels, to_file ? pixels : channels, to + at);
-  }
-}
-
-/// A tensor of the file and the place in memory that it goes to.
-template <class T>
-struct TensorRead {
-  const checkpoint::TensorInfo* tensor;
-  checkpoint::Form form;
-  Shape shape;  // of the parameter
-  T* destination;
-  bool count = false;  // an integer in the file
-};
-
-template <class T>
-void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& read) {
-  if (read.count) {
-    *read.destination = static_cast<T>(checkpoint.read<std::int64_t>(*read.tensor).front());
-    return;
-  }
-  if (same_order(read.form)) return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
-  const std::vector<T> values = checkpoint.read<T>(*read.tensor);
-  reorder(read.shape, read.form, false, values.data(), read.destination);
-}
-
 }  // namespace detail
 
-/// Reads all parameters and buffers of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped
-/// tensors together; `source` names the file that the model's structure came from. `table`: the file's grid of
-/// positions, where it may be another than the model's.
+/// How a model is prepared when its weights have been read.
+struct Preparation {
+  Precision precision = Precision::float32;
+  nn::Packing packing = nn::Packing::kept;  ///< only: weights are packed as they are read, layer by layer
+};
+
+/// Reads all parameters and buffers of `model` and prepares it, as the last time unless told otherwise. file_error
+/// lists all missing, unexpected and mis-shaped tensors together; `source` names the file that the model's structure
+/// came from. `table`: the file's grid of positions, where it may be another than the model's.
 template <class T>
 void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
-                     const std::string& source, const std::optional<PositionTable>& table = std::nullopt) {
+                     const std::string& source, const std::optional<PositionTable>& table = std::nullopt,
+                     const std::optional<Preparation>& preparation = std::nullopt) {
   const VisionConfig& v = model.config().vision;
   const bool resize = table && table->grid != detail::grid_of(v);
   const checkpoint::TensorInfo* positions = nullptr;
@@ -230,8 +187,8 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
         positions = found;
         continue;
       }
-      T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
-      reads.push_back({found, tensor.form, parameter.shape, destination, detail::is_count(name)});
+      const Index offset = parameter.size() / tensor.of * tensor.first;
+      reads.push_back({found, tensor.form, &parameter, offset, detail::is_count(name)});
     }
   });
   std::sort(used.begin(), used.end());
@@ -241,13 +198,20 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
     }
   }
   problems.throw_if_any(checkpoint.files().front().path(), source);
-  parallel_for(std::ssize(reads), [&](Index i) {  // reading into fresh memory is bound by the processor
-    detail::read_tensor(checkpoint, reads[static_cast<std::size_t>(i)]);
-  });
+  const auto [precision, packing] = preparation.value_or(Preparation{model.precision(), model.packing()});
+  // Vectors come first: batch norm's are folded into the weights that are packed.
+  const auto waiting = packing != nn::Packing::only
+                           ? reads.end()
+                           : std::stable_partition(reads.begin(), reads.end(), [](const detail::TensorRead<T>& read) {
+                               return read.parameter->shape.rank() < 2;
+                             });
+  detail::read_tensors<T>(checkpoint, {reads.begin(), waiting});
   if (positions != nullptr) {
     detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding().matrix());
   }
-  model.prepare();
+  detail::WaitingParameters<T> matrices(checkpoint, {waiting, reads.end()});
+  model.prepare(precision, packing);
+  matrices.read_rest();
 }
 
 namespace detail {
