@@ -146,6 +146,29 @@ void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::
       .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
 }
 
+/// The tensors that hold the parameter `name`, of which the file has `stored` for its shape. What is missing or has
+/// another shape becomes a problem.
+template <class T>
+std::vector<TensorRead<T>> find_tensors(const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
+                                        std::string_view name, Parameter<T>& parameter, const Shape& stored,
+                                        TensorProblems& problems) {
+  std::vector<TensorRead<T>> reads;
+  for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+    const std::vector<std::int64_t> shape = file_shape(stored, tensor);
+    const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
+    const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
+    if (found == nullptr) {
+      problems.add(expected + ", missing");
+      continue;
+    }
+    if (!same_shape(shape, found->shape)) {
+      problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
+    }
+    reads.push_back({found, tensor.form, &parameter, parameter.size() / tensor.of * tensor.first, is_count(name)});
+  }
+  return reads;
+}
+
 }  // namespace detail
 
 /// How a model is prepared when its weights have been read.
@@ -169,26 +192,15 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   std::vector<std::string_view> used;
   nn::visit_state(model, [&](std::string_view name, Parameter<T>& parameter) {
     const bool resized = resize && name == detail::position_name(v);
-    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
-      const Shape stored =
-          resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), parameter.shape[1]} : parameter.shape;
-      const std::vector<std::int64_t> shape = detail::file_shape(stored, tensor);
-      const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
-      const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
-      if (found == nullptr) {
-        problems.add(expected + ", missing");
-        continue;
-      }
-      used.push_back(found->name);
-      if (!detail::same_shape(shape, found->shape)) {
-        problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
-      }
+    const Shape stored =
+        resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), parameter.shape[1]} : parameter.shape;
+    for (const auto& read : detail::find_tensors(checkpoint, names, name, parameter, stored, problems)) {
+      used.push_back(read.tensor->name);
       if (resized) {
-        positions = found;
-        continue;
+        positions = read.tensor;
+      } else {
+        reads.push_back(read);
       }
-      const Index offset = parameter.size() / tensor.of * tensor.first;
-      reads.push_back({found, tensor.form, &parameter, offset, detail::is_count(name)});
     }
   });
   std::sort(used.begin(), used.end());
