@@ -71,17 +71,21 @@ TEST(Parameter, AbsentOnesAreEmptyAndNotRefused) {
 
 TEST(Parameter, IsPackedFromWhereItsValuesWait) {
   struct Ones final : couplet::ParameterSource<float> {
-    const float* read(const Parameter<float>& parameter) override {
-      ones.assign(static_cast<std::size_t>(parameter.size()), 1.0F);
+    const float* read(const Parameter<float>& parameter, couplet::Index first, couplet::Index count) override {
+      EXPECT_LE(first + count, parameter.size());
+      ones.assign(static_cast<std::size_t>(count), 1.0F);
       return ones.data();
     }
     std::vector<float> ones;
   } source;
   Parameter<float> p(Shape{2, 3});
   p.source = &source;
+  EXPECT_EQ(*p.part_to_pack(5, 1), 1);
+  EXPECT_NE(p.source, nullptr);
   EXPECT_EQ(p.matrix_to_pack()(1, 2), 1);
   EXPECT_EQ(p.source, nullptr);
   EXPECT_EQ(p.matrix_to_pack()(1, 2), 0);
+  EXPECT_EQ(*p.part_to_pack(5, 1), 0);
 }
 
 }  // namespace

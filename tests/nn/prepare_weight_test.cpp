@@ -122,4 +122,24 @@ TEST(PrepareWeight, ConvolutionsKeepTheFoldedWeightAlone) {
   EXPECT_THROW(only.prepare(), std::invalid_argument);
 }
 
+TEST(PrepareWeight, TablesLiveIn16BitsWhereThatIsExact) {
+  Parameter<float> table(Shape{4, 3});
+  for (Index i = 0; i < 12; ++i) table.value.data()[i] = static_cast<float>(i);
+  ops::HalfMatrix half;
+  nn::prepare_table(table, half, Packing::kept);
+  EXPECT_TRUE(half.empty());
+  Parameter<float> inexact = table;
+  inexact.value.data()[11] = 0.1F;
+  nn::prepare_table(inexact, half, Packing::only);
+  EXPECT_TRUE(half.empty());
+  EXPECT_EQ(inexact.matrix()(3, 2), 0.1F);
+  nn::prepare_table(table, half, Packing::only);
+  EXPECT_EQ(half.rows(), 4);
+  EXPECT_TRUE(table.value.dropped());
+  nn::prepare_table(table, half, Packing::only);
+  EXPECT_EQ(half.rows(), 4);
+  EXPECT_THROW(nn::prepare_table(table, half, Packing::kept), std::invalid_argument);
+  EXPECT_EQ(half.rows(), 4);
+}
+
 }  // namespace

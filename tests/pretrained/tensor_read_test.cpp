@@ -52,6 +52,10 @@ TEST(TensorRead, WaitingParametersAreReadWhenTheyAreAskedFor) {
                     {file.find("a"), Form::same, &pair, 6}};
   {
     pretrained::detail::WaitingParameters<float> waiting(file, reads);
+    EXPECT_EQ(large.part_to_pack(280000, 20000)[19999], 299999);
+    EXPECT_EQ(pair.part_to_pack(4, 5)[1], 5);  // the last of the first tensor
+    EXPECT_EQ(pair.part_to_pack(4, 5)[2], 0);
+    EXPECT_EQ(turned.part_to_pack(5, 1)[0], 5);
     const auto values = large.matrix_to_pack();
     EXPECT_TRUE(std::equal(written.b.begin(), written.b.end(), values.data()));
     EXPECT_EQ(large.vector()[7], 0);  // not kept

@@ -37,6 +37,7 @@ class TextTransformer {
 
   /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
   void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
+    nn::prepare_table(token_embedding, half_tokens_, packing);
     transformer.prepare(precision, packing);
     text_projection.prepare(Precision::float32, packing);
   }
@@ -51,7 +52,7 @@ class TextTransformer {
     const auto [tokens, texts, pooled_rows] = cut_texts(ids, workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(texts.rows(), config_.width);
     const TensorView<T, 2> pooled = workspace.matrix<T>(texts.count(), config_.width);
-    ops::embedding_forward<T>(tokens, texts, token_embedding.matrix(), positional_embedding.matrix(), x);
+    embed(tokens, texts, x);
     transformer.forward_pooled(x, texts, pooled_rows, pooled, workspace,
                                saved != nullptr ? &saved->transformer : nullptr);
     if (saved != nullptr) save({tokens, texts, pooled_rows}, pooled, *saved);
@@ -95,6 +96,15 @@ class TextTransformer {
   nn::Linear<T> text_projection;  ///< (E, C)
 
  private:
+  void embed(std::span<const std::int64_t> tokens, const Sequences& texts, TensorView<T, 2> x) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!half_tokens_.empty()) {
+        return ops::embedding_forward(tokens, texts, half_tokens_, positional_embedding.matrix(), x);
+      }
+    }
+    ops::embedding_forward<T>(tokens, texts, token_embedding.matrix(), positional_embedding.matrix(), x);
+  }
+
   void check(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features) const {
     const Index length = ids.extent(1);
     const bool fits = !config_.full_length() || length == config_.context_length;
@@ -163,6 +173,7 @@ class TextTransformer {
   }
 
   TextConfig config_;
+  ops::HalfMatrix half_tokens_;  // token_embedding with nn::Packing::only, where 16 bits are enough
 };
 
 }  // namespace couplet::inline COUPLET_ABI

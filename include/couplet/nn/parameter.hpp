@@ -50,8 +50,8 @@ struct Parameter;
 template <class T>
 class ParameterSource {
  public:
-  /// All elements of the parameter, valid until the next call.
-  virtual const T* read(const Parameter<T>& parameter) = 0;
+  /// The elements [first, first + count) of the parameter, valid until the next call.
+  virtual const T* read(const Parameter<T>& parameter, Index first, Index count) = 0;
 
  protected:
   ~ParameterSource() = default;
@@ -82,7 +82,11 @@ struct Parameter {
   /// The matrix for who packs it: in memory, or read now from where it waits.
   [[nodiscard]] TensorView<const T, 2> matrix_to_pack() {
     if (source == nullptr) return std::as_const(*this).matrix();
-    return {std::exchange(source, nullptr)->read(*this), matrix_extents()};
+    return {std::exchange(source, nullptr)->read(*this, 0, size()), matrix_extents()};
+  }
+  /// Some of the elements; others may be asked for afterwards.
+  [[nodiscard]] const T* part_to_pack(Index first, Index count) {
+    return source != nullptr ? source->read(*this, first, count) : value.data() + first;
   }
   /// All elements, one after the other.
   [[nodiscard]] TensorView<const T, 1> vector() const { return {value.data(), {size()}}; }
@@ -102,6 +106,7 @@ struct Parameter {
   void drop() {
     value.drop();
     grad.release();
+    source = nullptr;
   }
 
   Shape shape;

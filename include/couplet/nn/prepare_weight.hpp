@@ -1,6 +1,7 @@
 #pragma once
 /// How a layer brings a weight into the form that products read.
 #include "couplet/nn/parameter.hpp"
+#include "couplet/ops/half_matrix.hpp"
 #include "couplet/ops/linear.hpp"
 
 namespace couplet::inline COUPLET_ABI::nn {
@@ -23,6 +24,19 @@ template <class T>
 void prepare_weight(Parameter<T>& weight, ops::PackedWeight<T>& packed, Precision precision, Packing packing) {
   prepare_weight(weight, packed, precision, packing,
                  [&](TensorView<const T, 2> matrix) { packed.pack(matrix, precision, packing); });
+}
+
+/// The same for a table of embeddings (V, C), which products do not read: with Packing::only it lives in 16 bits where
+/// that loses nothing, as for files in these types, and stays as it is where it would.
+template <class T>
+void prepare_table(Parameter<T>& table, ops::HalfMatrix& packed, Packing packing) {
+  if (packing == Packing::only && table.value.dropped() && table.source == nullptr) return;
+  if (packing != Packing::only) table.value.require_kept();
+  packed.release();
+  if constexpr (std::is_same_v<T, float>) {
+    const auto part = [&](Index first, Index count) { return table.part_to_pack(first, count); };
+    if (packing == Packing::only && packed.assign(table.shape[0], table.shape[1], part)) table.drop();
+  }
 }
 
 }  // namespace couplet::inline COUPLET_ABI::nn

@@ -6,6 +6,7 @@
 
 #include "couplet/core/sequences.hpp"
 #include "couplet/core/tensor.hpp"
+#include "couplet/ops/half_matrix.hpp"
 #include "couplet/ops/residual.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
@@ -35,27 +36,41 @@ inline void check_embedding(const char* op, std::span<const std::int64_t> ids, c
   }
 }
 
+/// copy_row(id, y_r): of a table of the shape `table`
+template <class T, class CopyRow>
+void embedding_forward(std::span<const std::int64_t> ids, const Sequences& sequences, const Shape& table,
+                       const CopyRow& copy_row, TensorView<const T, 2> positions, TensorView<T, 2> y) {
+  const Index columns = y.extent(1);
+  if (table[1] != columns || positions.extent(1) != columns) {
+    fail("embedding", "widths differ: table " + to_string(table) + ", " + shapes_text("positions", positions, "y", y));
+  }
+  check_embedding("embedding", ids, sequences, y.extent(0), table[0], positions.extent(0));
+  const auto embed_sequence = [&](Index i) {
+    for (Index t = 0; t < sequences.length(i); ++t) {
+      const Index r = sequences.begin(i) + t;
+      const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
+      copy_row(id, y[r].data());
+      add_to(positions[t].data(), columns, y[r].data());
+    }
+  };
+  if (y.size() >= smallest_parallel_work) return parallel_for(sequences.count(), embed_sequence);
+  for (Index i = 0; i < sequences.count(); ++i) embed_sequence(i);
+}
+
 }  // namespace detail
 
 /// ids: (R)   table: (V, C)   positions: (P, C)   y: (R, C)
 template <class T>
 void embedding_forward(std::span<const std::int64_t> ids, const Sequences& sequences, TensorView<const T, 2> table,
                        TensorView<const T, 2> positions, TensorView<T, 2> y) {
-  const Index columns = y.extent(1);
-  if (table.extent(1) != columns || positions.extent(1) != columns) {
-    fail("embedding", "widths differ: " + shapes_text("table", table, "positions", positions, "y", y));
-  }
-  detail::check_embedding("embedding", ids, sequences, y.extent(0), table.extent(0), positions.extent(0));
-  const auto embed_sequence = [&](Index i) {
-    for (Index t = 0; t < sequences.length(i); ++t) {
-      const Index r = sequences.begin(i) + t;
-      const auto id = static_cast<Index>(ids[static_cast<std::size_t>(r)]);
-      std::copy_n(table[id].data(), columns, y[r].data());
-      detail::add_to(positions[t].data(), columns, y[r].data());
-    }
-  };
-  if (y.size() >= smallest_parallel_work) return parallel_for(sequences.count(), embed_sequence);
-  for (Index i = 0; i < sequences.count(); ++i) embed_sequence(i);
+  const auto copy_row = [&](Index id, T* to) { std::copy_n(table[id].data(), table.extent(1), to); };
+  detail::embedding_forward<T>(ids, sequences, table.shape(), copy_row, positions, y);
+}
+/// The same with a table in 16 bits.
+inline void embedding_forward(std::span<const std::int64_t> ids, const Sequences& sequences, const HalfMatrix& table,
+                              TensorView<const float, 2> positions, TensorView<float, 2> y) {
+  const auto copy_row = [&](Index id, float* to) { table.copy_row(id, to); };
+  detail::embedding_forward<float>(ids, sequences, Shape{table.rows(), table.columns()}, copy_row, positions, y);
 }
 
 /// dtable[ids_r] += dy_r and dpositions[t] += dy_r, rows in order; threads split the columns.

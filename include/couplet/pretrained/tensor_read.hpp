@@ -93,12 +93,17 @@ class WaitingParameters final : public ParameterSource<T> {
   WaitingParameters(const WaitingParameters&) = delete;
   WaitingParameters& operator=(const WaitingParameters&) = delete;
 
-  const T* read(const Parameter<T>& parameter) override {
-    memory_.resize(parameter.size());
+  const T* read(const Parameter<T>& parameter, Index first, Index count) override {
+    const bool in_order = std::all_of(reads_.begin(), reads_.end(), [&](const TensorRead<T>& each) {
+      return each.parameter != &parameter || in_file_order(each);
+    });
+    const Index begin = in_order ? first : 0;
+    const Index end = in_order ? first + count : parameter.size();
+    memory_.resize(end - begin);
     for (const TensorRead<T>& each : reads_) {
-      if (each.parameter == &parameter) read_in_parts(each, memory_.data());
+      if (each.parameter == &parameter) read_range(each, begin, end, memory_.data());
     }
-    return memory_.data();
+    return memory_.data() + (first - begin);
   }
 
   void read_rest() {
@@ -106,19 +111,24 @@ class WaitingParameters final : public ParameterSource<T> {
       Parameter<T>& parameter = *each.parameter;
       if (parameter.source == nullptr) continue;
       parameter.value.resize(parameter.shape.size());
-      read_in_parts(each, parameter.value.data());
+      read_range(each, 0, parameter.size(), parameter.value.data());
     }
   }
 
  private:
-  /// As read_tensor(), shared out between threads where the order of the elements allows it.
-  void read_in_parts(const TensorRead<T>& read, T* values) {
-    if (read.count || !same_order(read.form)) return read_tensor(checkpoint_, read, values);
-    constexpr std::size_t part = std::size_t{1} << 18U;
-    const std::size_t size = read.tensor->count();
-    parallel_for(static_cast<Index>((size + part - 1) / part), [&](Index i) {
-      const std::size_t first = static_cast<std::size_t>(i) * part;
-      checkpoint_.read_part(*read.tensor, first, values + read.offset + first, std::min(part, size - first));
+  static bool in_file_order(const TensorRead<T>& read) { return !read.count && same_order(read.form); }
+
+  /// What the tensor holds of the parameter's elements [begin, end), of which the first goes to `to`; shared out
+  /// between threads. All of them where the file has another order.
+  void read_range(const TensorRead<T>& read, Index begin, Index end, T* to) {
+    if (!in_file_order(read)) return read_tensor(checkpoint_, read, to);
+    constexpr Index part = Index{1} << 18U;
+    const Index first = std::max(begin, read.offset);
+    const Index last = std::min(end, read.offset + static_cast<Index>(read.tensor->count()));
+    parallel_for(std::max<Index>(0, last - first + part - 1) / part, [&](Index i) {
+      const Index at = first + i * part;
+      checkpoint_.read_part(*read.tensor, static_cast<std::size_t>(at - read.offset), to + (at - begin),
+                            static_cast<std::size_t>(std::min(part, last - at)));
     });
   }
 

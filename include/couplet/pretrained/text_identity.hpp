@@ -19,10 +19,26 @@ struct IdentifiedParameter {
   std::vector<TensorRead<T>> reads;
 };
 
+/// Of all elements, without having them in memory at once.
+template <class T>
+std::uint64_t tensor_checksum(const checkpoint::Checkpoint& checkpoint, const checkpoint::TensorInfo& tensor) {
+  std::vector<T> part(std::size_t{1} << 16U);
+  std::uint64_t hash = io::empty_checksum;
+  for (std::size_t first = 0; first < tensor.count(); first += part.size()) {
+    const std::size_t count = std::min(part.size(), tensor.count() - first);
+    checkpoint.read_part(tensor, first, part.data(), count);
+    hash = io::checksum(part.data(), count * sizeof(T), hash);
+  }
+  return hash;
+}
+
 template <class T>
 std::uint64_t values_checksum(const checkpoint::Checkpoint* checkpoint, const IdentifiedParameter<T>& one) {
   const std::size_t bytes = static_cast<std::size_t>(one.parameter->size()) * sizeof(T);
   if (one.reads.empty()) return io::checksum(one.parameter->value.data(), bytes);
+  if (one.reads.size() == 1 && same_order(one.reads.front().form)) {
+    return tensor_checksum<T>(*checkpoint, *one.reads.front().tensor);
+  }
   std::vector<T> values(static_cast<std::size_t>(one.parameter->size()));
   for (const TensorRead<T>& read : one.reads) read_tensor(*checkpoint, read, values.data());
   return io::checksum(values.data(), bytes);
