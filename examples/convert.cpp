@@ -22,7 +22,7 @@ const std::map<std::string, checkpoint::DType> dtypes{
     {"float32", checkpoint::DType::f32}, {"float16", checkpoint::DType::f16}, {"bfloat16", checkpoint::DType::bf16}};
 
 int convert(const Options& o) {
-  LoadOptions options;
+  LoadOptions options{.packing = nn::Packing::at_use};
   if (!o.from.empty()) options.layout = layouts.at(o.from);
   if (o.image_size) options.image_size = image::Size{*o.image_size, *o.image_size};
   Pretrained<float> clip = o.common.load(o.model, options);
@@ -32,7 +32,7 @@ int convert(const Options& o) {
   }
   if (!o.dtype.empty()) clip.storage = dtypes.at(o.dtype);
   save_pretrained(clip, o.out, layouts.at(o.to));
-  const Pretrained<float> written = load_pretrained(o.out, {.layout = layouts.at(o.to)});
+  const Pretrained<float> written = load_pretrained(o.out, {.layout = layouts.at(o.to), .packing = nn::Packing::only});
   std::cout << o.out << ":\n";
   program::Common::describe(written);
   return 0;

@@ -41,9 +41,10 @@ struct Common {
   void add_json(CLI::App& app) { app.add_flag("--json", json, "print one JSON object per line"); }
   void add_exif(CLI::App& app) { app.add_flag("--ignore-exif", ignore_exif, "do not rotate photographs upright"); }
 
-  /// The model of --model, with --vocab applied.
+  /// The model of --model, with --vocab applied; for inference alone unless `options` say otherwise.
   [[nodiscard]] couplet::Pretrained<float> load(const std::string& directory,
-                                                const couplet::LoadOptions& options = {}) const {
+                                                const couplet::LoadOptions& options = {
+                                                    .packing = couplet::nn::Packing::only}) const {
     couplet::LoadOptions own = options;
     own.precision = couplet::parse_precision(precision);
     couplet::Pretrained<float> bundle = couplet::load_pretrained(directory, own);

@@ -1,6 +1,7 @@
 // Classifies images with words as classes.
 //
 //   zero_shot --model DIR --labels "a cat,a dog" photo.jpg
+#include "couplet/eval/zero_shot_file.hpp"
 #include "program.hpp"
 
 namespace {
@@ -9,7 +10,7 @@ using namespace couplet;
 
 struct Options {
   program::Common common;
-  std::string model, labels, labels_file, templates_file;
+  std::string model, labels, labels_file, templates_file, classifier_cache;
   std::vector<std::string> templates, images;
   Index top = 5;
   bool describe = false;
@@ -19,6 +20,18 @@ std::vector<std::string> labels_of(const Options& o) {
   auto labels = o.labels_file.empty() ? program::split_labels(o.labels) : program::read_lines(o.labels_file);
   if (labels.empty()) throw std::invalid_argument("no labels: give --labels \"a cat,a dog\" or --labels-file FILE");
   return labels;
+}
+
+ZeroShotClassifier<float> build(const Options& o, const Pretrained<float>& clip) {
+  std::vector<std::string> templates = eval::default_templates();
+  if (!o.templates.empty()) templates = o.templates;
+  if (!o.templates_file.empty()) templates = program::read_lines(o.templates_file);
+  if (o.classifier_cache.empty()) return {clip, labels_of(o), templates};
+  auto cached = eval::cached_zero_shot(o.classifier_cache, clip, labels_of(o), templates);
+  if (!cached.other.empty()) {
+    std::cerr << "note: " << o.classifier_cache << " was built from other " << cached.other << "; it is replaced\n";
+  }
+  return std::move(cached.classifier);
 }
 
 void print_json(const std::string& image, const std::vector<ZeroShotScore>& scores) {
@@ -44,10 +57,7 @@ int classify(const Options& o) {
   if (o.describe) program::Common::describe(clip);
   if (o.describe && o.images.empty()) return 0;
   if (o.images.empty()) throw std::invalid_argument("no images given");
-  std::vector<std::string> templates = eval::default_templates();
-  if (!o.templates.empty()) templates = o.templates;
-  if (!o.templates_file.empty()) templates = program::read_lines(o.templates_file);
-  const ZeroShotClassifier classifier(clip, labels_of(o), templates);
+  const ZeroShotClassifier<float> classifier = build(o, clip);
   const auto pictures = program::open_pictures(o.images);
   program::ProgressBar bar("images");
   const train::ImageEmbeddings images =
@@ -81,6 +91,8 @@ int main(int argc, char** argv) {
   app.add_option("--template", o.templates, "sentence with {} for the label; several are averaged")
       ->allow_extra_args(false);
   app.add_option("--templates-file", o.templates_file, "file with one template per line");
+  app.add_option("--classifier-cache", o.classifier_cache,
+                 "file that keeps the classifier: written once, read while model, labels and templates are the same");
   app.add_option("--top", o.top, "labels to print for each image")->check(CLI::Range(1, 1000000));
   app.add_flag("--describe", o.describe, "print what the model is; without images nothing else");
   app.add_option("images", o.images, "images, folders or shards");

@@ -67,6 +67,13 @@ TEST(ZeroShotClassifier, RefusesMissingLabelsAndTemplatesWithoutAPlace) {
   EXPECT_THROW((ZeroShotClassifier<float>(clip, {})), std::invalid_argument);
   EXPECT_THROW((ZeroShotClassifier<float>(clip, labels, {"a photo"})), std::invalid_argument);
   EXPECT_THROW((ZeroShotClassifier<float>(clip, labels, {})), std::invalid_argument);
+  const auto of = [&](const std::vector<std::string>& names, Index rows, Index columns) {
+    return ZeroShotClassifier<float>::from_class_embeds(clip, names, Tensor<float, 2>({rows, columns}));
+  };
+  EXPECT_EQ(of(labels, 3, clip.embed_dim()).size(), 3);
+  EXPECT_THROW(of(labels, 2, clip.embed_dim()), std::invalid_argument);
+  EXPECT_THROW(of(labels, 3, clip.embed_dim() + 1), std::invalid_argument);
+  EXPECT_THROW(of({}, 0, clip.embed_dim()), std::invalid_argument);
 }
 
 }  // namespace

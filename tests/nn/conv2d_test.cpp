@@ -11,7 +11,7 @@ TEST(Conv2dModule, HoldsTorchsOrderAndGivesProductsTheirs) {
   nn::Conv2d<float> conv(2, 1, 3);
   for (Index i = 0; i < 18; ++i) conv.weight.value.data()[i] = static_cast<float>(i);
   Tensor<float, 2> product({1, 18});
-  conv.copy_weight(product);
+  conv.copy_weight(std::as_const(conv.weight).matrix(), product);
   // (o, ky, kx, c): pixel by pixel, the two channels side by side.
   for (Index tap = 0; tap < 9; ++tap) {
     EXPECT_EQ(product(0, 2 * tap), static_cast<float>(tap));

@@ -50,6 +50,21 @@ TEST(Embedding, AddsTokenAndPosition) {
   });
 }
 
+TEST(Embedding, ATableIn16BitsGivesTheSameBits) {
+  Embedding<float> e(21);
+  for (Index i = 0; i < e.table.size(); ++i) {
+    e.table.data()[i] = float_from_bfloat16(bfloat16_from_float(e.table.data()[i]));
+  }
+  e.forward();
+  ops::HalfMatrix half;
+  ASSERT_TRUE(half.assign(5, 21, [&](Index first, Index) { return e.table.data() + first; }));
+  Tensor<float, 2> y({5, 21});
+  ops::embedding_forward(e.ids, Sequences(e.offsets), half, e.positions, y);
+  EXPECT_TRUE(same_bits(y, e.y));
+  e.ids[1] = 5;
+  EXPECT_THROW(ops::embedding_forward(e.ids, Sequences(e.offsets), half, e.positions, y), std::invalid_argument);
+}
+
 TEST(Embedding, HasTrueGradients) {
   Embedding<double> e(6);
   e.backward();

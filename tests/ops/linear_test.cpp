@@ -267,9 +267,12 @@ TEST(Linear, AWeightPackedAtUseGivesTheSameBits) {
     EXPECT_EQ(at_use.precision(), kept.precision());
     EXPECT_EQ(kept.packing(), ops::Packing::kept);
     EXPECT_EQ(at_use.packing(), ops::Packing::at_use);
+    EXPECT_TRUE(kept.holds(precision));
+    EXPECT_FALSE(at_use.holds(precision));
     Tensor<float, 2> y({9, 40}), expected({9, 40});
     ops::linear_forward<float>(operand(x), kept, {}, expected, workspace);
-    ops::linear_forward<float>(operand(x), at_use.factor(weight, workspace), {}, y, workspace);
+    ops::linear_forward<float>(operand(x), at_use.factor([&] { return TensorView<const float, 2>(weight); }, workspace),
+                               {}, y, workspace);
     EXPECT_TRUE(test::same_bits(y, expected));
   }
 }

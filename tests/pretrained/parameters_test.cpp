@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "couplet/models/initialize.hpp"
 #include "couplet/models/presets.hpp"
 #include "support/expect_near.hpp"
@@ -76,6 +78,47 @@ TEST(Parameters, EveryParameterThatIsMisshapenIsNamed) {
       EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
     }
   }
+}
+
+/// A model may be loaded again, whatever its packing was.
+TEST(Parameters, AModelCanBeLoadedAgainInAnotherPacking) {
+  Clip<float> model(small_config());
+  initialize(model, 1);
+  const test::TemporaryDirectory folder;
+  checkpoint::save_safetensors(folder.path() + "/model.safetensors",
+                               pretrained::parameter_records(model, checkpoint::DType::f32, names), {});
+  const auto file = checkpoint::open_checkpoint(folder.path());
+  Clip<float> loaded(small_config());
+  Tensor<float, 4> pixels({1, 3, 32, 32});
+  pixels.fill(0.5F);
+  Tensor<float, 2> expected({1, model.embed_dim()}), features({1, model.embed_dim()});
+  Workspace workspace;
+  model.encode_image(pixels, expected, workspace);
+  using nn::Packing;
+  for (const Packing packing : {Packing::only, Packing::only, Packing::at_use, Packing::only, Packing::kept}) {
+    pretrained::load_parameters(loaded, file, names, "config.json", std::nullopt,
+                                pretrained::Preparation{Precision::float32, packing});
+    EXPECT_EQ(loaded.packing(), packing);
+    loaded.encode_image(pixels, features, workspace);
+    EXPECT_TRUE(test::same_bits(features, expected));
+  }
+  EXPECT_TRUE(
+      test::same_bits(loaded.visual.transformer().proj.weight.value, model.visual.transformer().proj.weight.value));
+}
+
+TEST(Parameters, AFileThatIsCutShortWhileItIsReadIsAnError) {
+  Clip<float> model(small_config());
+  initialize(model, 1);
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.path() + "/model.safetensors";
+  checkpoint::save_safetensors(path, pretrained::parameter_records(model, checkpoint::DType::f32, names), {});
+  const auto file = checkpoint::open_checkpoint(folder.path());
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  Clip<float> loaded(small_config());
+  const pretrained::Preparation only{Precision::float32, nn::Packing::only};
+  EXPECT_THROW(pretrained::load_parameters(loaded, file, names, "config.json", std::nullopt, only), file_error);
+  nn::visit_state(
+      loaded, [](std::string_view name, Parameter<float>& parameter) { EXPECT_EQ(parameter.source, nullptr) << name; });
 }
 
 }  // namespace

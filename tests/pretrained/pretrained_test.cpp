@@ -284,6 +284,24 @@ TEST_P(GoldenModel, SavesAndLoadsIdenticalBytes) {
   EXPECT_EQ(again.model.config().text.eot_token_id, bundle.model.config().text.eot_token_id);
 }
 
+TEST_P(GoldenModel, GivesTheSameBitsFromPackedWeightsAlone) {
+  const test::GoldenTensors<float> inputs(file("golden.safetensors"));
+  const auto pixels = inputs.read<float, 4>("pixel_values");
+  const auto ids = inputs.read<std::int64_t, 2>("input_ids");
+  Workspace workspace;
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const auto features = [&](nn::Packing packing) {
+      const Pretrained<float> bundle = load_pretrained(directory_, {.precision = precision, .packing = packing});
+      EXPECT_EQ(bundle.model.packing(), packing);
+      Tensor<float, 2> of_both({pixels.extent(0) + ids.extent(0), bundle.embed_dim()});
+      bundle.model.encode_image(pixels, of_both.view().slice(0, pixels.extent(0)), workspace);
+      bundle.model.encode_text(ids, of_both.view().slice(pixels.extent(0), of_both.extent(0)), workspace);
+      return of_both;
+    };
+    EXPECT_TRUE(test::same_bits(features(nn::Packing::only), features(nn::Packing::kept)));
+  }
+}
+
 TEST_P(GoldenModel, SaysThatItHasNoTokenizer) {
   const Pretrained<float> bundle = load_pretrained(directory_);
   try {
@@ -313,22 +331,6 @@ TEST(Pretrained, RoundTripsWithTokenizerAndTransform) {
     const std::vector<std::string> texts{"a red circle", "Two GREEN stars", ""};
     EXPECT_TRUE(test::same_bits(again.encode_text(texts), bundle.encode_text(texts)));
     EXPECT_EQ(again.describe(), bundle.describe());
-  }
-}
-
-TEST(Pretrained, LoadsInThePrecisionAndWithThePackingAskedFor) {
-  const test::TemporaryDirectory folder;
-  Pretrained<float> bundle = small_bundle();
-  save_pretrained(bundle, folder.path() + "/model");
-  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
-    const auto kept = load_pretrained(folder.path() + "/model", {.precision = precision});
-    const auto at_use =
-        load_pretrained(folder.path() + "/model", {.precision = precision, .packing = nn::Packing::at_use});
-    EXPECT_EQ(kept.model.packing(), nn::Packing::kept);
-    EXPECT_EQ(at_use.model.packing(), nn::Packing::at_use);
-    EXPECT_EQ(kept.model.precision(), simd::effective_precision(precision));
-    EXPECT_EQ(at_use.model.precision(), kept.model.precision());
-    EXPECT_TRUE(test::same_bits(kept.encode_text("a cat"), at_use.encode_text("a cat")));
   }
 }
 

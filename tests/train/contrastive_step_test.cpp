@@ -24,8 +24,8 @@ LossKind loss_of(const Clip<T>& model) {
 }
 
 /// The largest error relative to the tensor's largest component; absolute where the exact value is 0 (key biases).
-template <class T>
-double gradient_error(const AlignedBuffer<T>& actual, const std::vector<T>& expected) {
+template <class Buffer, class T>
+double gradient_error(const Buffer& actual, const std::vector<T>& expected) {
   double error = 0;
   double largest = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {

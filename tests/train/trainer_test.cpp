@@ -300,4 +300,12 @@ TEST(Trainer, FrozenTowersStayAsTheyAre) {
   EXPECT_TRUE(test::same_bits(before.value, model.visual.transformer().proj.weight.value));
 }
 
+TEST(Trainer, RefusesAModelOfPackedWeightsAlone) {
+  Clip<float> model = initial_model();
+  model.prepare(Precision::float32, nn::Packing::only);
+  EXPECT_THROW((Trainer<float>(model, options())), std::invalid_argument);
+  nn::set_trainable(model.visual, false);
+  EXPECT_THROW((Trainer<float>(model, options())), std::invalid_argument);
+}
+
 }  // namespace

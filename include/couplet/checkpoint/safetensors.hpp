@@ -82,23 +82,34 @@ class SafetensorsFile {
       fail("SafetensorsFile::read", tensor_text(tensor.name) + " has " + std::to_string(tensor.count()) +
                                         " elements, but room is for " + std::to_string(count));
     }
+    read_part(tensor, 0, out, count);
+  }
+  /// The elements [first, first + count).
+  template <Element T>
+  void read_part(const TensorInfo& tensor, std::size_t first, T* out, std::size_t count) const {
+    if (first > tensor.count() || count > tensor.count() - first) {
+      fail("SafetensorsFile::read_part", tensor_text(tensor.name) + " has " + std::to_string(tensor.count()) +
+                                             " elements, but " + std::to_string(count) + " from " +
+                                             std::to_string(first) + " on are asked for");
+    }
     if (!can_decode<T>(tensor.dtype)) {
       throw file_error(path(), tensor_text(tensor.name) + ": expected " +
                                    (std::floating_point<T> ? "F64, F32, F16 or BF16" : "an integer type") + ", found " +
                                    std::string(dtype_name(tensor.dtype)));
     }
-    if (sizeof(T) == dtype_bytes(tensor.dtype) && (tensor.dtype == DType::f32 || tensor.dtype == DType::f64)) {
-      return read_bytes(tensor, out, count * sizeof(T));
+    const std::size_t size = dtype_bytes(tensor.dtype);
+    const std::uint64_t begin = data_begin_ + tensor.begin + first * size;
+    if (sizeof(T) == size && (tensor.dtype == DType::f32 || tensor.dtype == DType::f64)) {
+      return file_.read_at(begin, out, count * size);
     }
     std::array<std::uint64_t, 8192> buffer;  // 64 KiB
-    const std::size_t step = sizeof buffer / dtype_bytes(tensor.dtype);
+    const std::size_t step = sizeof buffer / size;
     for (std::size_t done = 0; done < count; done += step) {
       const std::size_t now = std::min(step, count - done);
-      file_.read_at(data_begin_ + tensor.begin + done * dtype_bytes(tensor.dtype), buffer.data(),
-                    now * dtype_bytes(tensor.dtype));
+      file_.read_at(begin + done * size, buffer.data(), now * size);
       const std::size_t good = decode(tensor.dtype, buffer.data(), now, out + done);
       if (good != now) {
-        throw file_error(path(), tensor_text(tensor.name) + ": element " + std::to_string(done + good) +
+        throw file_error(path(), tensor_text(tensor.name) + ": element " + std::to_string(first + done + good) +
                                      " does not fit a signed 64-bit integer");
       }
     }

@@ -62,6 +62,10 @@ class Checkpoint {
     file_of(tensor).read(tensor, out, count);
   }
   template <Element T>
+  void read_part(const TensorInfo& tensor, std::size_t first, T* out, std::size_t count) const {
+    file_of(tensor).read_part(tensor, first, out, count);
+  }
+  template <Element T>
   [[nodiscard]] std::vector<T> read(const TensorInfo& tensor) const {
     return file_of(tensor).template read<T>(tensor);
   }

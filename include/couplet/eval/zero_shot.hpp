@@ -39,6 +39,18 @@ class ZeroShotClassifier {
     normalize(class_embeds_);
   }
 
+  /// With class vectors that were computed before. class_embeds: (C, E), unit length
+  static ZeroShotClassifier from_class_embeds(const Pretrained<T>& model, std::vector<std::string> labels,
+                                              Tensor<T, 2> class_embeds) {
+    const Shape expected{static_cast<Index>(labels.size()), model.embed_dim()};
+    if (labels.empty()) fail("zero_shot", "no labels are given");
+    if (!(Shape(class_embeds.extents()) == expected)) {
+      fail("zero_shot",
+           "class_embeds " + to_string(Shape(class_embeds.extents())) + ", expected " + to_string(expected));
+    }
+    return {&model, std::move(labels), std::move(class_embeds)};
+  }
+
   /// The number of classes.
   [[nodiscard]] Index size() const { return static_cast<Index>(labels_.size()); }
   [[nodiscard]] const std::vector<std::string>& labels() const { return labels_; }
@@ -85,6 +97,9 @@ class ZeroShotClassifier {
   }
 
  private:
+  ZeroShotClassifier(const Pretrained<T>* model, std::vector<std::string>&& labels, Tensor<T, 2>&& class_embeds)
+      : model_(model), labels_(std::move(labels)), class_embeds_(std::move(class_embeds)) {}
+
   void add_template(const std::string& one) {
     std::vector<std::string> texts;
     for (const std::string& label : labels_) texts.push_back(eval::format_template(one, label));

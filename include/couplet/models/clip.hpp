@@ -36,16 +36,15 @@ class Clip {
 
   /// Brings all weights into the form that products read, in the precision and manner of the last time. After loading
   /// and, with Packing::kept, whenever weights have changed.
-  void prepare() {
-    visual.prepare(precision_, packing_);
-    text.prepare(precision_, packing_);
-  }
+  void prepare() { prepare(precision_, packing_); }
   /// The same in another precision, of forward and backward products, or in another manner. Without bfloat16 products
-  /// on this machine, and for double, it stays float32: precision() says what it is.
+  /// on this machine, and for double, it stays float32: precision() says what it is. After Packing::only there is no
+  /// other: std::invalid_argument, and the model stays as it is.
   void prepare(Precision precision, nn::Packing packing = nn::Packing::kept) {
+    visual.prepare(precision, packing);
+    text.prepare(precision, packing);
     precision_ = std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
     packing_ = packing;
-    prepare();
   }
   [[nodiscard]] Precision precision() const { return precision_; }
   [[nodiscard]] nn::Packing packing() const { return packing_; }

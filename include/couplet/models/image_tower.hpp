@@ -40,13 +40,8 @@ class ImageTower {
     return is_resnet() ? resnet().attnpool.positional_embedding : transformer().positional_embedding;
   }
 
-  /// A ResNet's folded weights are always kept.
   void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
-    if (is_resnet()) {
-      resnet().prepare(precision);
-    } else {
-      transformer().prepare(precision, packing);
-    }
+    std::visit([&](auto& tower) { tower.prepare(precision, packing); }, tower_);
   }
 
   /// pixels: (B, 3, H, W)   features: (B, E), before l2 normalisation. With `saved` it is a training pass, whose

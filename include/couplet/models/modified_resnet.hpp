@@ -54,13 +54,14 @@ class ModifiedResNet {
   [[nodiscard]] const VisionConfig& config() const { return config_; }
   [[nodiscard]] Index embed_dim() const { return embed_dim_; }
 
-  /// After loading, after every step of an optimiser and every backward pass.
-  void prepare(Precision precision = Precision::float32) {
-    for (auto& unit : stem) unit.prepare(precision);
+  /// After loading, after every step of an optimiser and every backward pass. Packed weights are kept, at_use too.
+  void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
+    if (packing == nn::Packing::at_use) packing = nn::Packing::kept;
+    for (auto& unit : stem) unit.prepare(precision, packing);
     for (auto& layer : layers) {
-      for (Block& block : layer) block.prepare(precision);
+      for (Block& block : layer) block.prepare(precision, packing);
     }
-    attnpool.prepare(precision);
+    attnpool.prepare(precision, packing);
   }
 
   /// Batch norm keeps its running statistics and normalises with them in training, too; its gains and biases are no

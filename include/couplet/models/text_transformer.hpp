@@ -43,6 +43,7 @@ class TextTransformer {
 
   /// `precision` of the products; the last projection, a hundredth of the work, stays in float32.
   void prepare(Precision precision = Precision::float32, nn::Packing packing = nn::Packing::kept) {
+    nn::prepare_table(token_embedding, half_tokens_, packing);
     transformer.prepare(precision, packing);
     text_projection.prepare(Precision::float32, packing);
   }
@@ -57,10 +58,7 @@ class TextTransformer {
     const Texts texts = cut_texts(ids, workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(texts.sequences.rows(), config_.width);
     const TensorView<T, 2> pooled = workspace.matrix<T>(texts.sequences.count(), config_.width);
-    ops::embedding_forward<T>(texts.ids, texts.places, token_embedding.matrix(), positional_embedding.matrix(), x);
-    if (config_.has_class_token()) {
-      for (const Index row : texts.pooled_rows) ops::residual_add<T>(cls_emb.matrix(), x.slice(row, row + 1));
-    }
+    embed(texts, x);
     transformer.forward_pooled(x, texts.sequences, texts.pooled_rows, pooled, workspace,
                                saved != nullptr ? &saved->transformer : nullptr);
     if (saved != nullptr) save(texts, pooled, *saved);
@@ -195,6 +193,21 @@ class TextTransformer {
             {pooled_rows, n}};
   }
 
+  void embed(const Texts& texts, TensorView<T, 2> x) const {
+    embed_tokens(texts, x);
+    if (!config_.has_class_token()) return;
+    for (const Index row : texts.pooled_rows) ops::residual_add<T>(cls_emb.matrix(), x.slice(row, row + 1));
+  }
+
+  void embed_tokens(const Texts& texts, TensorView<T, 2> x) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!half_tokens_.empty()) {
+        return ops::embedding_forward(texts.ids, texts.places, half_tokens_, positional_embedding.matrix(), x);
+      }
+    }
+    ops::embedding_forward<T>(texts.ids, texts.places, token_embedding.matrix(), positional_embedding.matrix(), x);
+  }
+
   void save(const Texts& texts, TensorView<const T, 2> pooled, Saved& saved) const {
     saved.ids.assign(texts.ids.begin(), texts.ids.end());
     saved.places.assign(texts.places.begin(), texts.places.end());
@@ -209,6 +222,7 @@ class TextTransformer {
   }
 
   TextConfig config_;
+  ops::HalfMatrix half_tokens_;  // token_embedding with nn::Packing::only, where 16 bits are enough
 };
 
 }  // namespace couplet::inline COUPLET_ABI

@@ -30,9 +30,9 @@ class AttentionPool2d {
         heads_(heads) {}
 
   /// The output projection stays in float32, as the towers' last projections do.
-  void prepare(Precision precision = Precision::float32) {
-    for (Linear<T>* each : {&q_proj, &k_proj, &v_proj}) each->prepare(precision);
-    c_proj.prepare();
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    for (Linear<T>* each : {&q_proj, &k_proj, &v_proj}) each->prepare(precision, packing);
+    c_proj.prepare(Precision::float32, packing);
   }
 
   /// x: (B P, C), the pixels of B images   y: (B, E), assigned.

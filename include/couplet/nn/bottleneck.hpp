@@ -35,8 +35,8 @@ class Bottleneck {
   [[nodiscard]] ops::FeatureMap output(const ops::FeatureMap& map) const { return map.divided(stride_); }
   [[nodiscard]] bool has_downsample() const { return downsample.conv.weight.shape.rank() > 0; }
 
-  void prepare(Precision precision = Precision::float32) {
-    for_each_unit([&](auto& unit, auto, auto) { unit.prepare(precision); });
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    for_each_unit([&](auto& unit, auto, auto) { unit.prepare(precision, packing); });
   }
 
   /// Inference.   x: (B H W, C), the pixels of `map`   y: (B H' W', 4 C), assigned; neither may be the other.

@@ -22,10 +22,10 @@ class Conv2d {
   /// What it does to the images of a map.
   [[nodiscard]] ops::Convolution on(const ops::FeatureMap& map) const { return {map, kernel(), stride_}; }
 
-  /// The weight as products read it.   product_weight: (O, k k C), assigned
-  void copy_weight(TensorView<T, 2> product_weight) const {
+  /// A weight as products read it.   torch_weight: (O, C k k)   product_weight: (O, k k C), assigned
+  void copy_weight(TensorView<const T, 2> torch_weight, TensorView<T, 2> product_weight) const {
     for_each_element(
-        [&](Index element, Index o, Index, Index column) { product_weight(o, column) = weight.value.data()[element]; });
+        [&](Index element, Index o, Index, Index column) { product_weight(o, column) = torch_weight.data()[element]; });
   }
 
   /// x: (B H W, C), the pixels of `map`   y: (B H' W', O), assigned.
@@ -33,7 +33,7 @@ class Conv2d {
                Precision precision) const {
     const Workspace::Scope scope(workspace);
     const TensorView<T, 2> w = product_matrix(workspace);
-    copy_weight(w);
+    copy_weight(weight.matrix(), w);
     ops::conv2d<T>(x, on(map), w, y, workspace, precision);
   }
 

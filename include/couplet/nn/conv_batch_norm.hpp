@@ -5,6 +5,7 @@
 /// read: one product with a bias does all three. Training keeps z and computes the rest again.
 #include "couplet/nn/batch_norm.hpp"
 #include "couplet/nn/conv2d.hpp"
+#include "couplet/nn/prepare_weight.hpp"
 
 namespace couplet::inline COUPLET_ABI::nn {
 
@@ -24,18 +25,11 @@ class ConvBatchNorm {
   /// The images that come out where those of `map` go in.
   [[nodiscard]] ops::FeatureMap output(const ops::FeatureMap& map) const { return conv.on(map).output(); }
 
-  /// After loading, and after every step of an optimiser and every backward pass that changed running statistics.
-  void prepare(Precision precision = Precision::float32) {
-    const Index inputs = conv.kernel() * conv.kernel() * conv.in_channels();
-    Tensor<T, 2> folded({out_channels(), inputs});
-    conv.copy_weight(folded);
-    offset_.resize(out_channels());
-    for (Index o = 0; o < out_channels(); ++o) {
-      const double factor = bn.factor(o);
-      for (Index i = 0; i < inputs; ++i) folded(o, i) = static_cast<T>(factor * static_cast<double>(folded(o, i)));
-      offset_.data()[o] = static_cast<T>(bn.offset(o));
-    }
-    packed_.pack(folded, precision);
+  /// After loading, and after every step of an optimiser and every backward pass that changed running statistics. The
+  /// folded weight is always kept.
+  void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
+    prepare_weight(conv.weight, packed_, precision, packing,
+                   [&](TensorView<const T, 2> weight) { packed_.pack(fold(weight), precision); });
   }
 
   /// Inference.   x: (B H W, C), the pixels of `map`   y: (B H' W', O), assigned or, with `accumulate`, added to.
@@ -75,6 +69,20 @@ class ConvBatchNorm {
   BatchNorm<T> bn;
 
  private:
+  /// The weight times batch norm's factors, (O, k k C), and offset_.
+  [[nodiscard]] Tensor<T, 2> fold(TensorView<const T, 2> weight) {
+    const Index inputs = conv.kernel() * conv.kernel() * conv.in_channels();
+    Tensor<T, 2> folded({out_channels(), inputs});
+    conv.copy_weight(weight, folded);
+    offset_.resize(out_channels());
+    for (Index o = 0; o < out_channels(); ++o) {
+      const double factor = bn.factor(o);
+      for (Index i = 0; i < inputs; ++i) folded(o, i) = static_cast<T>(factor * static_cast<double>(folded(o, i)));
+      offset_.data()[o] = static_cast<T>(bn.offset(o));
+    }
+    return folded;
+  }
+
   Activation activation_ = Activation::identity;
   ops::PackedWeight<T> packed_;
   AlignedBuffer<T> offset_;  // (O)

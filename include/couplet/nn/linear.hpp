@@ -3,12 +3,9 @@
 #include <string>
 #include <string_view>
 
-#include "couplet/nn/parameter.hpp"
-#include "couplet/ops/linear.hpp"
+#include "couplet/nn/prepare_weight.hpp"
 
 namespace couplet::inline COUPLET_ABI::nn {
-
-using ops::Packing;
 
 template <class T>
 class Linear {
@@ -21,7 +18,7 @@ class Linear {
   /// Brings the weight into the form that forward() reads: after loading and, where that form is kept, whenever the
   /// weight has changed.
   void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
-    packed_.pack(std::as_const(weight).matrix(), precision, packing);
+    prepare_weight(weight, packed_, precision, packing);
   }
   /// Of the products: what prepare() was asked for, where this machine has it.
   [[nodiscard]] Precision precision() const { return packed_.precision(); }
@@ -40,7 +37,7 @@ class Linear {
   /// The weight as products read it: what is kept, or packed now in the workspace.
   [[nodiscard]] ops::PackedFactor<T> packed(Workspace& workspace) const {
     if (packed_.empty()) fail("linear", "prepare() was not called after the weight was set");
-    return packed_.factor(weight.matrix(), workspace);
+    return packed_.factor([&] { return weight.matrix(); }, workspace);
   }
   /// forward() with a weight that was packed before.
   void forward(const ops::PackedFactor<T>& packed_weight, const ops::Operand<T>& x, ops::Epilogue<T> epilogue,

@@ -77,9 +77,11 @@ class MultiheadAttention {
   [[nodiscard]] Index heads() const { return heads_; }
 
   void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
-    packed_q_.pack(q_weight(), precision, packing);
-    packed_kv_.pack(kv_weight(), precision, packing);
-    packed_out_.pack(std::as_const(out_proj_weight).matrix(), precision, packing);
+    prepare_weight(in_proj_weight, packed_kv_, precision, packing, [&](TensorView<const T, 2> weight) {
+      packed_q_.pack(weight.slice(0, width()), precision, packing);
+      packed_kv_.pack(weight.slice(width(), 3 * width()), precision, packing);
+    });
+    prepare_weight(out_proj_weight, packed_out_, precision, packing);
   }
   /// Of its products, attention's included, and so of the operands that forward() likes best.
   [[nodiscard]] Precision precision() const { return packed_q_.precision(); }
@@ -87,8 +89,9 @@ class MultiheadAttention {
   /// What is kept, or packed now in the workspace.
   [[nodiscard]] Packed packed(Workspace& workspace) const {
     if (packed_q_.empty()) fail("attention", "prepare() was not called after the weights were set");
-    return {packed_q_.factor(q_weight(), workspace), packed_kv_.factor(kv_weight(), workspace),
-            packed_out_.factor(out_proj_weight.matrix(), workspace)};
+    return {packed_q_.factor([&] { return q_weight(); }, workspace),
+            packed_kv_.factor([&] { return kv_weight(); }, workspace),
+            packed_out_.factor([&] { return out_proj_weight.matrix(); }, workspace)};
   }
 
   /// xq: (Rq, C) gives the queries, x: (R, K) keys and values; y: (Rq, C), the residual stream, is added to.

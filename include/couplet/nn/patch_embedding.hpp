@@ -25,7 +25,7 @@ class PatchEmbedding {
   }
 
   void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
-    packed_.pack(std::as_const(weight).matrix(), precision, packing);
+    prepare_weight(weight, packed_, precision, packing);
   }
 
   /// pixels: (B, channels, H, W)   y: (B * patches, C), assigned.
@@ -33,7 +33,7 @@ class PatchEmbedding {
     if (packed_.empty()) fail("patch_embedding", "prepare() was not called after the weight was set");
     if (saved != nullptr) saved->pixels = pixels;
     Workspace::Scope scope(workspace);
-    const ops::PackedFactor<T> packed = packed_.factor(weight.matrix(), workspace);
+    const ops::PackedFactor<T> packed = packed_.factor([&] { return weight.matrix(); }, workspace);
     const ops::Operand<T> unfolded(workspace, y.extent(0), packed.rows());
     ops::image_to_patches(pixels, patch_size(), unfolded);
     ops::linear_forward(unfolded, packed, {.bias = bias.size() > 0 ? bias.value.data() : nullptr}, y, workspace);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "couplet/core/tensor.hpp"
+#include "couplet/ops/half_matrix.hpp"
 #include "couplet/ops/residual.hpp"
 #include "couplet/ops/row_blocks.hpp"
 #include "couplet/ops/shapes.hpp"
@@ -36,24 +37,43 @@ inline void check_embedding(const char* op, std::span<const std::int64_t> ids, s
   }
 }
 
+/// copy_row(id, y_r): of a table of the shape `table`
+template <class T, class CopyRow>
+void embedding_forward(std::span<const std::int64_t> ids, std::span<const Index> places, const Shape& table,
+                       const CopyRow& copy_row, TensorView<const T, 2> positions, TensorView<T, 2> y) {
+  const Index columns = y.extent(1);
+  if (table[1] != columns || positions.extent(1) != columns) {
+    fail("embedding", "widths differ: table " + to_string(table) + ", " + shapes_text("positions", positions, "y", y));
+  }
+  check_embedding("embedding", ids, places, y.extent(0), table[0], positions.extent(0));
+  parallel_row_blocks(y.extent(0), columns, [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      const T* position = positions[places[row]].data();
+      if (ids[row] == no_token) {
+        std::copy_n(position, columns, y[r].data());
+      } else {
+        copy_row(static_cast<Index>(ids[row]), y[r].data());
+        add_to(position, columns, y[r].data());
+      }
+    }
+  });
+}
+
 }  // namespace detail
 
 /// ids, places: (R)   table: (V, C)   positions: (P, C)   y: (R, C)
 template <class T>
 void embedding_forward(std::span<const std::int64_t> ids, std::span<const Index> places, TensorView<const T, 2> table,
                        TensorView<const T, 2> positions, TensorView<T, 2> y) {
-  const Index columns = y.extent(1);
-  if (table.extent(1) != columns || positions.extent(1) != columns) {
-    fail("embedding", "widths differ: " + shapes_text("table", table, "positions", positions, "y", y));
-  }
-  detail::check_embedding("embedding", ids, places, y.extent(0), table.extent(0), positions.extent(0));
-  parallel_row_blocks(y.extent(0), columns, [&](Index begin, Index end) {
-    for (Index r = begin; r < end; ++r) {
-      const auto row = static_cast<std::size_t>(r);
-      std::copy_n(positions[places[row]].data(), columns, y[r].data());
-      if (ids[row] != no_token) detail::add_to(table[static_cast<Index>(ids[row])].data(), columns, y[r].data());
-    }
-  });
+  const auto copy_row = [&](Index id, T* to) { std::copy_n(table[id].data(), table.extent(1), to); };
+  detail::embedding_forward<T>(ids, places, table.shape(), copy_row, positions, y);
+}
+/// The same with a table in 16 bits.
+inline void embedding_forward(std::span<const std::int64_t> ids, std::span<const Index> places, const HalfMatrix& table,
+                              TensorView<const float, 2> positions, TensorView<float, 2> y) {
+  const auto copy_row = [&](Index id, float* to) { table.copy_row(id, to); };
+  detail::embedding_forward<float>(ids, places, Shape{table.rows(), table.columns()}, copy_row, positions, y);
 }
 
 /// dtable[ids_r] += dy_r and dpositions[places_r] += dy_r, rows in order; threads split the columns.

@@ -19,8 +19,9 @@ namespace couplet::inline COUPLET_ABI::ops {
 
 /// When weights are brought into the form that products read.
 enum class Packing {
-  kept,   ///< once, and kept until they change: inference
-  at_use  ///< by each pass that reads them, in its workspace: training, where they change after every pass
+  kept,    ///< once, and kept until they change: inference
+  at_use,  ///< by each pass that reads them, in its workspace: training, where they change after every pass
+  only     ///< once, and the weights themselves are given up: inference in half the memory
 };
 
 /// The packed form of a weight, or the knowledge that it is packed at use. Packing again reuses the memory.
@@ -41,7 +42,7 @@ class PackedWeight {
       copy(weight, copied);
       form_ = PackedFactor<T>({copied, true}, precision, *this);
     }
-    precision_ = std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
+    precision_ = effective_precision(precision);
   }
 
   /// pack() has not been called.
@@ -49,11 +50,16 @@ class PackedWeight {
   /// In which products with it run.
   [[nodiscard]] Precision precision() const { return precision_; }
   [[nodiscard]] Packing packing() const { return form_.empty() ? Packing::at_use : Packing::kept; }
+  /// The form that pack() would make is there.
+  [[nodiscard]] bool holds(Precision precision) const {
+    return !form_.empty() && precision_ == effective_precision(precision);
+  }
 
-  /// The packed form: what is kept, or `weight` packed now in the workspace.
-  [[nodiscard]] PackedFactor<T> factor(TensorView<const T, 2> weight, Workspace& workspace) const {
+  /// The packed form: what is kept, or what `weight()` gives, (outputs, inputs), packed now in the workspace.
+  template <class Weight>
+  [[nodiscard]] PackedFactor<T> factor(const Weight& weight, Workspace& workspace) const {
     if (!form_.empty()) return factor();
-    return PackedFactor<T>({weight, true}, precision_, workspace);
+    return PackedFactor<T>({weight(), true}, precision_, workspace);
   }
   /// What is kept.
   [[nodiscard]] PackedFactor<T> factor() const { return form_.empty() ? form_ : form_.at(memory_.data()); }
@@ -66,6 +72,10 @@ class PackedWeight {
   }
 
  private:
+  static Precision effective_precision(Precision precision) {
+    return std::is_same_v<T, float> ? simd::effective_precision(precision) : Precision::float32;
+  }
+
   AlignedBuffer<std::byte> memory_;
   PackedFactor<T> form_;  // of memory_ where it lay when it was packed
   Precision precision_ = Precision::float32;

@@ -65,7 +65,7 @@ class WeightAverage {
   struct Slot {
     std::string name;
     Parameter<T>* parameter;
-    AlignedBuffer<T> average;
+    ParameterValues<T> average;
   };
   double decay_;
   std::vector<Slot> slots_;

@@ -13,6 +13,7 @@
 #include "couplet/checkpoint/sharded.hpp"
 #include "couplet/models/clip.hpp"
 #include "couplet/nn/position_resize.hpp"
+#include "couplet/pretrained/tensor_read.hpp"
 
 namespace couplet::inline COUPLET_ABI::pretrained {
 
@@ -48,14 +49,6 @@ inline std::vector<std::int64_t> file_shape(const Shape& shape, const checkpoint
   if (tensor.form == checkpoint::Form::leading_ones) extents.insert(extents.begin(), {1, 1});
   if (tensor.form == checkpoint::Form::patch_rows) return {extents[0], extents[1] * extents[2] * extents[3]};
   return extents;
-}
-
-/// to (columns, rows) = from (rows, columns), transposed.
-template <class T>
-void transpose(const T* from, Index rows, Index columns, T* to) {
-  for (Index c = 0; c < columns; ++c) {
-    for (Index r = 0; r < rows; ++r) to[c * rows + r] = from[r * columns + c];
-  }
 }
 
 /// Equal, or both a single number: files hold logit_scale as [] or as [1].
@@ -155,9 +148,6 @@ inline std::string_view position_name(const VisionConfig& v) {
   return v.is_resnet() ? "visual.attnpool.positional_embedding" : "visual.positional_embedding";
 }
 
-/// A buffer that files hold as an integer: how many batches the running statistics have seen.
-inline bool is_count(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
-
 /// Reads a table of another grid; the row of the class token (or of the mean) stays as it is.
 template <class T>
 void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::TensorInfo& tensor,
@@ -170,55 +160,44 @@ void read_positions(const checkpoint::Checkpoint& checkpoint, const checkpoint::
       .template forward<T>(rows.slice(first, rows.extent(0)), positions.slice(first, positions.extent(0)));
 }
 
-/// Whether a tensor's elements are in the parameter's order.
-inline bool same_order(checkpoint::Form form) {
-  using checkpoint::Form;
-  return form == Form::same || form == Form::leading_one || form == Form::leading_ones;
-}
-
-/// Brings all elements of a parameter of this shape from the order of the file into its own, or back.
+/// The tensors that hold the parameter `name`, of which the file has `stored` for its shape. What is missing or has
+/// another shape becomes a problem.
 template <class T>
-void reorder(const Shape& shape, checkpoint::Form form, bool to_file, const T* from, T* to) {
-  if (form == checkpoint::Form::transposed) {
-    return transpose(from, to_file ? shape[0] : shape[1], to_file ? shape[1] : shape[0], to);
+std::vector<TensorRead<T>> find_tensors(const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
+                                        std::string_view name, Parameter<T>& parameter, const Shape& stored,
+                                        TensorProblems& problems) {
+  std::vector<TensorRead<T>> reads;
+  for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
+    const std::vector<std::int64_t> shape = file_shape(stored, tensor);
+    const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
+    const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
+    if (found == nullptr) {
+      problems.add(expected + ", missing");
+      continue;
+    }
+    if (!same_shape(shape, found->shape)) {
+      problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
+    }
+    reads.push_back({found, tensor.form, &parameter, parameter.size() / tensor.of * tensor.first, is_count(name)});
   }
-  const Index channels = shape[1];
-  const Index pixels = shape[2] * shape[3];
-  for (Index i = 0; i < shape[0]; ++i) {
-    const Index at = i * channels * pixels;
-    transpose(from + at, to_file ? channels : pixels, to_file ? pixels : channels, to + at);
-  }
-}
-
-/// A tensor of the file and the place in memory that it goes to.
-template <class T>
-struct TensorRead {
-  const checkpoint::TensorInfo* tensor;
-  checkpoint::Form form;
-  Shape shape;  // of the parameter
-  T* destination;
-  bool count = false;  // an integer in the file
-};
-
-template <class T>
-void read_tensor(const checkpoint::Checkpoint& checkpoint, const TensorRead<T>& read) {
-  if (read.count) {
-    *read.destination = static_cast<T>(checkpoint.read<std::int64_t>(*read.tensor).front());
-    return;
-  }
-  if (same_order(read.form)) return checkpoint.read(*read.tensor, read.destination, read.tensor->count());
-  const std::vector<T> values = checkpoint.read<T>(*read.tensor);
-  reorder(read.shape, read.form, false, values.data(), read.destination);
+  return reads;
 }
 
 }  // namespace detail
 
-/// Reads all parameters and buffers of `model` and prepares it. file_error lists all missing, unexpected and mis-shaped
-/// tensors together; `source` names the file that the model's structure came from. `table`: the file's grid of
-/// positions, where it may be another than the model's.
+/// How a model is prepared when its weights have been read.
+struct Preparation {
+  Precision precision = Precision::float32;
+  nn::Packing packing = nn::Packing::kept;  ///< only: weights are packed as they are read, layer by layer
+};
+
+/// Reads all parameters and buffers of `model` and prepares it, as the last time unless told otherwise. file_error
+/// lists all missing, unexpected and mis-shaped tensors together; `source` names the file that the model's structure
+/// came from. `table`: the file's grid of positions, where it may be another than the model's.
 template <class T>
 void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, const checkpoint::NameMap& names,
-                     const std::string& source, const std::optional<PositionTable>& table = std::nullopt) {
+                     const std::string& source, const std::optional<PositionTable>& table = std::nullopt,
+                     const std::optional<Preparation>& preparation = std::nullopt) {
   const VisionConfig& v = model.config().vision;
   const bool resize = table && table->grid != detail::grid_of(v);
   const checkpoint::TensorInfo* positions = nullptr;
@@ -227,26 +206,15 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
   std::vector<std::string_view> used;
   nn::visit_state(model, [&](std::string_view name, Parameter<T>& parameter) {
     const bool resized = resize && name == detail::position_name(v);
-    for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
-      const Shape stored =
-          resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), parameter.shape[1]} : parameter.shape;
-      const std::vector<std::int64_t> shape = detail::file_shape(stored, tensor);
-      const checkpoint::TensorInfo* found = checkpoint.find(tensor.name);
-      const std::string expected = tensor.name + ": expected " + checkpoint::shape_text(shape);
-      if (found == nullptr) {
-        problems.add(expected + ", missing");
-        continue;
-      }
-      used.push_back(found->name);
-      if (!detail::same_shape(shape, found->shape)) {
-        problems.add(expected + ", found " + checkpoint::shape_text(found->shape));
-      }
+    const Shape stored =
+        resized ? Shape{(v.class_token ? 1 : 0) + table->grid.size(), parameter.shape[1]} : parameter.shape;
+    for (const auto& read : detail::find_tensors(checkpoint, names, name, parameter, stored, problems)) {
+      used.push_back(read.tensor->name);
       if (resized) {
-        positions = found;
-        continue;
+        positions = read.tensor;
+      } else {
+        reads.push_back(read);
       }
-      T* destination = parameter.value.data() + parameter.size() / tensor.of * tensor.first;
-      reads.push_back({found, tensor.form, parameter.shape, destination, detail::is_count(name)});
     }
   });
   std::sort(used.begin(), used.end());
@@ -256,13 +224,20 @@ void load_parameters(Clip<T>& model, const checkpoint::Checkpoint& checkpoint, c
     }
   }
   problems.throw_if_any(checkpoint.files().front().path(), source);
-  parallel_for(std::ssize(reads), [&](Index i) {  // reading into fresh memory is bound by the processor
-    detail::read_tensor(checkpoint, reads[static_cast<std::size_t>(i)]);
-  });
+  const auto [precision, packing] = preparation.value_or(Preparation{model.precision(), model.packing()});
+  // Vectors come first: batch norm's are folded into the weights that are packed.
+  const auto waiting = packing != nn::Packing::only
+                           ? reads.end()
+                           : std::stable_partition(reads.begin(), reads.end(), [](const detail::TensorRead<T>& read) {
+                               return read.parameter->shape.rank() < 2;
+                             });
+  detail::read_tensors<T>(checkpoint, {reads.begin(), waiting});
   if (positions != nullptr) {
     detail::read_positions(checkpoint, *positions, *table, v, model.visual.positional_embedding().matrix());
   }
-  model.prepare();
+  detail::WaitingParameters<T> matrices(checkpoint, {waiting, reads.end()});
+  model.prepare(precision, packing);
+  matrices.read_rest();
 }
 
 namespace detail {

@@ -301,7 +301,8 @@ struct LoadOptions {
   std::optional<image::Size> image_size = {};  ///< another size of images: positions are resized as the layout's
                                                ///< library does it (transformers: interpolate_pos_encoding)
   Precision precision = Precision::float32;    ///< of products, see Clip::prepare
-  nn::Packing packing = nn::Packing::kept;     ///< at_use: no packed weights, as training wants it
+  nn::Packing packing = nn::Packing::kept;  ///< only: weights in packed form alone, for inference in half the memory;
+                                            ///< at_use: no packed weights, as training wants it
 };
 
 /// Reads a model directory in any Layout: configuration, weights (or shards with an index) in F32, F16 or BF16,
@@ -321,10 +322,9 @@ Pretrained<T> load_pretrained(const std::string& directory, const LoadOptions& o
     transform = pretrained::detail::resized_transform(transform, *options.image_size);
   }
   Pretrained<T> bundle{.model = Clip<T>(config), .transform = std::move(transform)};
-  bundle.model.prepare(options.precision, nn::Packing::at_use);
   pretrained::load_parameters(bundle.model, files.checkpoint, files.names, files.source,
-                              pretrained::detail::position_table(files));
-  bundle.model.prepare(options.precision, options.packing);
+                              pretrained::detail::position_table(files),
+                              pretrained::Preparation{options.precision, options.packing});
   if (const auto* any = files.checkpoint.find("logit_scale")) bundle.storage = any->dtype;
   bundle.layout = files.layout;
   bundle.caption_decoder = files.caption_decoder;

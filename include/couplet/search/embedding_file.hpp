@@ -3,9 +3,7 @@
 /// metadata `items`, a JSON list of N names, and `checksum`. What `embed` writes and `search` reads; any safetensors
 /// reader opens it.
 #include <bit>
-#include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "couplet/checkpoint/safetensors.hpp"
 #include "couplet/checkpoint/safetensors_writer.hpp"
 #include "couplet/core/tensor.hpp"
+#include "couplet/io/checksum.hpp"
 #include "couplet/io/json_value.hpp"
 #include "couplet/io/json_writer.hpp"
 
@@ -42,24 +41,9 @@ inline Index first_unusable(const float* values, Index count) {
   return i;
 }
 
-/// FNV-1a over words of eight bytes (the last one filled with zeros). Every step is a bijection, so that a change
-/// within one word is always noticed; this guards against damage, not against forgery.
-inline std::uint64_t checksum(const void* data, std::size_t bytes, std::uint64_t hash) {
-  const auto* at = static_cast<const unsigned char*>(data);
-  for (std::size_t done = 0; done < bytes; done += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at + done, bytes - done < 8 ? bytes - done : 8);
-    hash = (hash ^ word) * 0x100000001b3ULL;
-  }
-  return hash;
-}
-
 inline std::string checksum_text(const TensorView<const float, 2>& values, std::string_view items) {
-  std::uint64_t hash = checksum(items.data(), items.size(), 0xcbf29ce484222325ULL);
-  hash = checksum(values.data(), static_cast<std::size_t>(values.size()) * sizeof(float), hash);
-  char digits[17] = {};
-  const auto end = std::to_chars(digits, digits + 16, hash, 16).ptr;
-  return "fnv1a64:" + std::string(digits, end);
+  const auto bytes = static_cast<std::size_t>(values.size()) * sizeof(float);
+  return io::checksum_text(io::checksum(values.data(), bytes, io::checksum(items)));
 }
 
 inline std::vector<std::string> parse_items(const std::string& json, std::size_t rows, const std::string& path) {
