@@ -77,10 +77,15 @@ class MultiheadAttention {
   [[nodiscard]] Index heads() const { return heads_; }
 
   void prepare(Precision precision = Precision::float32, Packing packing = Packing::kept) {
-    prepare_weight(in_proj_weight, packed_kv_, precision, packing, [&](TensorView<const T, 2> weight) {
-      packed_q_.pack(weight.slice(0, width()), precision, packing);
-      packed_kv_.pack(weight.slice(width(), 3 * width()), precision, packing);
-    });
+    if (keys_apart()) {
+      prepare_weight(in_proj_weight, packed_q_, precision, packing);
+      prepare_weight(kv_proj_weight, packed_kv_, precision, packing);
+    } else {
+      prepare_weight(in_proj_weight, packed_kv_, precision, packing, [&](TensorView<const T, 2> weight) {
+        packed_q_.pack(weight.slice(0, width()), precision, packing);
+        packed_kv_.pack(weight.slice(width(), 3 * width()), precision, packing);
+      });
+    }
     prepare_weight(out_proj_weight, packed_out_, precision, packing);
   }
   /// Of its products, attention's included, and so of the operands that forward() likes best.
