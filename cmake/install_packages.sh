@@ -91,7 +91,7 @@ need_for_ci() {
   fi
   need_command clang-format-14 clang-format-14 clang-format
   need_command openmpi-bin mpirun mpiexec
-  need_command libopenmpi-dev mpicxx
+  need_header libopenmpi-dev mpi/mpi.h mpi.h
 }
 
 case "$level" in
