@@ -243,7 +243,7 @@ class VisionTransformer {
   }
 
   void check_patches(const Pictures<T>& pictures) const {
-    if (config_.flexible() || config_.eva02) fail("encode_image", "this model has no patch dropout");
+    if (!config_.may_drop_patches()) fail("encode_image", "this model has no patch dropout");
     const TensorView<const Index, 2> seen = pictures.patches;
     bool good = seen.extent(0) == pictures.extent(0) && seen.extent(1) > 0;
     for (Index b = 0; good && b < seen.extent(0); ++b) {

@@ -80,8 +80,8 @@ class TrainingRun {
     }
     check_features_option();
     options.patch_dropout.validate();
-    if (options.patch_dropout.any() && bundle.model.visual.is_resnet()) {
-      fail("train", "patch dropout needs an image tower that sees patches");
+    if (options.patch_dropout.any() && !bundle.model.config().vision.may_drop_patches()) {
+      fail("train", "this image tower has no patch dropout: it is a residual network, EVA02's or NaFlex");
     }
     batches_per_epoch_ = train_data_->size() / options.batch_size;
     if (batches_per_epoch_ < 1) {
