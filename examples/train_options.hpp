@@ -112,6 +112,10 @@ struct TrainOptions {
     pictures->add_option("--gray-scale-prob", run.color_jitter.gray_probability, "how often a picture becomes grey")
         ->check(CLI::Range(0.0, 1.0));
     pictures->add_flag("--flip", run.flip, "mirror every other picture (captions must not say left or right)");
+    pictures
+        ->add_option("--patch-dropout,--force-patch-dropout", run.patch_dropout.rate,
+                     "share of the patches that the image tower does not see in training (FLIP)")
+        ->check(CLI::Range(0.0, 0.99));
     pictures->add_option("--max-unreadable", run.max_unreadable, "more samples that cannot be used end the run")
         ->check(CLI::NonNegativeNumber);
     pictures->add_option("--workers", run.workers, "threads that prepare batches")->check(CLI::Range(0, 256));

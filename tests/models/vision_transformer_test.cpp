@@ -78,6 +78,82 @@ TEST_P(VisionTransformerTest, InferenceAndTrainingGiveTheSameBits) {
   EXPECT_TRUE(test::same_bits(training, inference));
 }
 
+/// Two of the six patches of each of three pictures.
+Tensor<Index, 2> seen_patches() {
+  Tensor<Index, 2> seen({3, 2});
+  const Index values[] = {0, 5, 1, 2, 3, 4};
+  std::copy_n(values, 6, seen.data());
+  return seen;
+}
+
+TEST_P(VisionTransformerTest, PatchDropoutHasTheGradientsOfThePatchesSeen) {
+  const VisionConfig config = small_vision(GetParam());
+  if (config.eva02) GTEST_SKIP() << "EVA02 has no patch dropout";
+  const Index embed_dim = config.projection ? 6 : config.width;
+  VisionTransformer<double> tower(config, embed_dim);
+  test::randomize(tower, 1);
+  const auto pixels = test::random_tensor<double, 4>({3, 3, 8, 12}, 2);
+  const auto dfeatures = test::random_matrix<double>(3, embed_dim, 3);
+  const Tensor<Index, 2> seen = seen_patches();
+  Workspace workspace;
+  VisionTransformer<double>::Saved saved;
+  Tensor<double, 2> features({3, embed_dim});
+  const auto loss = [&] {
+    tower.prepare();
+    tower.forward(Pictures<double>{pixels, seen.view()}, features, workspace, &saved);
+    return test::inner_product(test::elements(features), test::elements(dfeatures));
+  };
+  loss();
+  nn::zero_grad(tower);
+  tower.backward(dfeatures, workspace, saved);
+  test::expect_parameter_gradients(tower, loss, 1e-7, 5);
+}
+
+TEST_P(VisionTransformerTest, PatchDropoutLooksAtNothingElse) {
+  const VisionConfig config = small_vision(GetParam());
+  if (config.eva02) GTEST_SKIP() << "EVA02 has no patch dropout";
+  const Index embed_dim = config.projection ? 6 : config.width;
+  VisionTransformer<double> tower(config, embed_dim);
+  test::randomize(tower, 1);
+  tower.prepare();
+  auto pixels = test::random_tensor<double, 4>({3, 3, 8, 12}, 2);
+  const Tensor<Index, 2> seen = seen_patches();
+  Workspace workspace;
+  Tensor<double, 2> before({3, embed_dim}), after({3, embed_dim});
+  const auto run = [&](Tensor<double, 2>& features) {
+    tower.forward(Pictures<double>{pixels, seen.view()}, features, workspace);
+  };
+  run(before);
+  pixels(0, 1, 0, 5) += 1;  // patch 1 of picture 0, which sees 0 and 5
+  run(after);
+  EXPECT_TRUE(test::same_bits(before, after));
+  pixels(0, 1, 7, 11) += 1;  // patch 5
+  run(after);
+  EXPECT_FALSE(test::same_bits(before, after));
+
+  // All patches are no dropout.
+  Tensor<Index, 2> all({3, 6});
+  for (Index i = 0; i < 18; ++i) all.data()[i] = i % 6;
+  tower.forward(Pictures<double>{pixels, all.view()}, before, workspace);
+  tower.forward(pixels, after, workspace);
+  EXPECT_TRUE(test::same_bits(before, after));
+}
+
+TEST(VisionTransformer, RefusesPatchesThatAreNotThere) {
+  VisionTransformer<double> tower(small_vision({VisionPool::class_token}), 6);
+  tower.prepare();
+  const auto pixels = test::random_tensor<double, 4>({3, 3, 8, 12}, 2);
+  Workspace workspace;
+  Tensor<double, 2> features({3, 6});
+  for (const Index wrong : {-1, 6}) {
+    Tensor<Index, 2> seen = seen_patches();
+    seen(1, 1) = wrong;
+    EXPECT_THROW(tower.forward(Pictures<double>{pixels, seen.view()}, features, workspace), std::invalid_argument);
+  }
+  const Tensor<Index, 2> few({2, 2});
+  EXPECT_THROW(tower.forward(Pictures<double>{pixels, few.view()}, features, workspace), std::invalid_argument);
+}
+
 INSTANTIATE_TEST_SUITE_P(Pools, VisionTransformerTest,
                          testing::Values(Variant{VisionPool::class_token}, Variant{VisionPool::class_token, false, 0.1},
                                          Variant{VisionPool::average}, Variant{VisionPool::average, true},

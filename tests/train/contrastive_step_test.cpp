@@ -328,10 +328,10 @@ TEST(ContrastiveStep, GradientsDoNotDependOnThreads) {
 
 /// The gradients of `model` at one batch, by name.
 std::map<std::string, std::vector<double>> gradients_of(Clip<double> model, LossKind loss, Index micro_batch,
-                                                        const Tensor<double, 4>& pixels,
+                                                        const Pictures<double>& pictures,
                                                         const Tensor<std::int64_t, 2>& ids, double& value) {
   nn::zero_grad(model);
-  value = ContrastiveStep<double>(loss, micro_batch).forward_backward(model, pixels, ids);
+  value = ContrastiveStep<double>(loss, micro_batch).forward_backward(model, pictures, ids);
   std::map<std::string, std::vector<double>> all;
   model.visit_parameters([&](std::string_view name, Parameter<double>& p) {
     all[std::string(name)].assign(p.grad.data(), p.grad.data() + p.grad.size());
@@ -339,21 +339,20 @@ std::map<std::string, std::vector<double>> gradients_of(Clip<double> model, Loss
   return all;
 }
 
-TEST(ContrastiveStep, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
-  constexpr Index batch = 11;
-  const auto pixels = test::random_tensor<double, 4>({batch, 3, 8, 8}, 2);
-  const auto ids = random_ids(batch);
+void expect_micro_batches_give_the_whole_batch(const Pictures<double>& pictures) {
+  const auto ids = random_ids(pictures.extent(0));
   for (const ClipConfig& config : small_configs()) {
+    if (!pictures.patches.empty() && !config.vision.may_drop_patches()) continue;
     Clip<double> model(config);
     const LossKind kind = loss_of(model);
     test::randomize(model, 1);
     *model.logit_scale.value.data() = 1.2;
     model.prepare();
     double loss = 0;
-    const auto whole = gradients_of(model, kind, 0, pixels, ids, loss);
+    const auto whole = gradients_of(model, kind, 0, pictures, ids, loss);
     for (const Index micro_batch : {1, 2, 3, 4, 5, 6, 10, 11, 40}) {
       double cached_loss = 0;
-      const auto cached = gradients_of(model, kind, micro_batch, pixels, ids, cached_loss);
+      const auto cached = gradients_of(model, kind, micro_batch, pictures, ids, cached_loss);
       EXPECT_EQ(cached_loss, loss) << micro_batch;
       for (const auto& [name, values] : whole) {
         double largest = 1e-3;
@@ -370,6 +369,18 @@ TEST(ContrastiveStep, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
   }
 }
 
+TEST(ContrastiveStep, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
+  const auto pixels = test::random_tensor<double, 4>({11, 3, 8, 8}, 2);
+  expect_micro_batches_give_the_whole_batch({pixels});
+}
+
+TEST(ContrastiveStep, MicroBatchesSeeTheSamePatches) {
+  const auto pixels = test::random_tensor<double, 4>({11, 3, 8, 8}, 2);
+  Tensor<Index, 2> seen({11, 2});
+  for (Index i = 0; i < 22; ++i) seen.data()[i] = (i + i / 4) % 4;
+  expect_micro_batches_give_the_whole_batch({pixels, seen.view()});
+}
+
 TEST(ContrastiveStep, AFrozenTowerIsNotRunTwiceForMicroBatches) {
   Clip<double> model(small_config(false));
   test::randomize(model, 1);
@@ -377,8 +388,8 @@ TEST(ContrastiveStep, AFrozenTowerIsNotRunTwiceForMicroBatches) {
   nn::set_trainable(model.visual, false);
   const auto pixels = test::random_tensor<double, 4>({5, 3, 8, 8}, 2);
   double loss = 0;
-  const auto whole = gradients_of(model, LossKind::clip, 0, pixels, random_ids(5), loss);
-  const auto cached = gradients_of(model, LossKind::clip, 2, pixels, random_ids(5), loss);
+  const auto whole = gradients_of(model, LossKind::clip, 0, {pixels}, random_ids(5), loss);
+  const auto cached = gradients_of(model, LossKind::clip, 2, {pixels}, random_ids(5), loss);
   EXPECT_TRUE(cached.at("visual.proj.weight").empty());
   const std::vector<double>& expected = whole.at("text_projection.weight");
   for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -89,6 +89,25 @@ TEST(TrainingRun, ResumesWithTheSameBitsUnderGradientCaching) {
   expect_resumed_run_is_the_same([](RunOptions& o) { o.micro_batch = 3; });
 }
 
+TEST(TrainingRun, ResumesWithTheSameBitsWithPatchDropout) {
+  expect_resumed_run_is_the_same([](RunOptions& o) {
+    o.patch_dropout.rate = 0.5;
+    o.micro_batch = 3;
+  });
+}
+
+TEST(TrainingRun, PatchDropoutChangesWhatIsLearnt) {
+  const test::TemporaryDirectory whole, part;
+  RunOptions o = options(part.path());
+  o.patch_dropout.rate = 0.5;
+  (void)run(options(whole.path()));
+  (void)run(o);
+  EXPECT_FALSE(weights(whole.path()) == weights(part.path()));
+  o.patch_dropout.rate = 1;
+  Pretrained<float> bundle = test::small_bundle();
+  EXPECT_THROW((TrainingRun(bundle, scenes(1, 36), nullptr, o)), std::invalid_argument);
+}
+
 TEST(TrainingRun, TenSkippedStepsInARowEndItAndNameTheSamples) {
   const test::TemporaryDirectory folder;
   Pretrained<float> bundle = test::small_bundle();

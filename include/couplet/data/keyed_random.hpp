@@ -15,7 +15,8 @@ enum class Purpose : std::uint32_t {
   scene = 4,
   noise = 5,
   color = 6,
-  affine = 7
+  affine = 7,
+  patches = 8
 };
 
 /// The sequence of draws of one sample in one epoch for one purpose. (epoch, purpose) are hashed into the seed by

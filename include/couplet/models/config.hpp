@@ -66,6 +66,8 @@ struct VisionConfig {
 
   /// Whether images may have different sizes. image_height and image_width are then those of the position table's grid.
   [[nodiscard]] bool flexible() const { return max_patches > 0; }
+  /// Whether a training pass may leave patches out (FLIP).
+  [[nodiscard]] bool may_drop_patches() const { return !is_resnet() && !eva02 && !flexible(); }
   [[nodiscard]] Index grid_height() const { return image_height / patch_size; }
   [[nodiscard]] Index grid_width() const { return image_width / patch_size; }
   [[nodiscard]] Index tokens() const { return grid_height() * grid_width() + (class_token ? 1 : 0); }

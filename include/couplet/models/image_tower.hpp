@@ -54,6 +54,13 @@ class ImageTower {
       transformer().forward(pixels, features, workspace, saved != nullptr ? &saved->transformer : nullptr);
     }
   }
+  /// The same, of some patches of each picture.
+  void forward(const Pictures<T>& pictures, TensorView<T, 2> features, Workspace& workspace,
+               Saved* saved = nullptr) const {
+    if (pictures.patches.empty()) return forward(pictures.pixels, features, workspace, saved);
+    if (is_resnet()) fail("encode_image", "a residual network has no patches to leave out");
+    transformer().forward(pictures, features, workspace, saved != nullptr ? &saved->transformer : nullptr);
+  }
   /// NaFlex: images of different sizes, (3, H, W) each.
   void forward(std::span<const TensorView<const T, 3>> pixels, TensorView<T, 2> features, Workspace& workspace,
                Saved* saved = nullptr) const {

@@ -13,6 +13,19 @@
 
 namespace couplet::inline COUPLET_ABI {
 
+/// Pictures of one size, of which a pass may see some patches alone (FLIP's patch dropout: Li et al., "Scaling
+/// Language-Image Pre-training via Masking", 2023).
+template <class T>
+struct Pictures {
+  TensorView<const T, 4> pixels;            ///< (B, 3, H, W), normalised
+  TensorView<const Index, 2> patches = {};  ///< (B, K), those seen, counted by rows; empty: all
+
+  [[nodiscard]] Index extent(int axis) const { return pixels.extent(axis); }
+  [[nodiscard]] Pictures slice(Index begin, Index end) const {
+    return {pixels.slice(begin, end), patches.empty() ? patches : patches.slice(begin, end)};
+  }
+};
+
 template <class T>
 class VisionTransformer {
  public:
@@ -21,6 +34,7 @@ class VisionTransformer {
     std::vector<typename nn::PatchEmbedding<T>::Saved> conv1_each;  // NaFlex: of each image
     std::vector<nn::Grid> grids;                                    // NaFlex: of each image
     std::vector<Index> offsets;                                     // (B + 1), the rows of each image
+    std::vector<Index> patches;                                     // (B * K), those seen; empty: all
     Tensor<T, 2> embedded;                                          // (B * tokens, C), what enters ln_pre
     typename nn::LayerNorm<T>::Saved ln_pre, ln_post;
     typename nn::Transformer<T>::Saved transformer;
@@ -77,13 +91,20 @@ class VisionTransformer {
       for (Index b = 0; b < pixels.extent(0); ++b) each.push_back(pixels[b]);
       return forward(std::span<const TensorView<const T, 3>>(each), features, workspace, saved);
     }
-    check(pixels, features);
-    if (pixels.extent(0) == 0) return;
+    forward(Pictures<T>{pixels}, features, workspace, saved);
+  }
+  /// The same, of some patches of each picture.
+  void forward(const Pictures<T>& pictures, TensorView<T, 2> features, Workspace& workspace,
+               Saved* saved = nullptr) const {
+    if (pictures.patches.empty() && config_.flexible()) return forward(pictures.pixels, features, workspace, saved);
+    check(pictures, features);
+    if (pictures.extent(0) == 0) return;
     Workspace::Scope scope(workspace);
-    const Sequences images = nn::equal_lengths(pixels.extent(0), config_.tokens(), workspace);
+    const Index seen = pictures.patches.empty() ? patches() : pictures.patches.extent(1);
+    const Sequences images = nn::equal_lengths(pictures.extent(0), class_rows() + seen, workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
     save_rows(images, saved);
-    embed(pixels, x, workspace, saved);
+    embed(pictures, images, x, workspace, saved);
     run(x, images, features, workspace, saved);
   }
 
@@ -115,7 +136,7 @@ class VisionTransformer {
     if (config_.pool == VisionPool::class_token) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
       transformer.backward_pooled(dpooled, images, first_rows(images, workspace), dx, workspace, saved.transformer);
-      return backward_embed(dx, workspace, saved);
+      return backward_embed(dx, images, workspace, saved);
     }
     if (config_.pool == VisionPool::attentional_pooler) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
@@ -127,7 +148,8 @@ class VisionTransformer {
       backward_token_head(dfeatures, images, dpooled, dx, workspace, saved);
     }
     transformer.backward(dx, images, workspace, saved.transformer);
-    config_.flexible() ? backward_embed_each(dx, images, workspace, saved) : backward_embed(dx, workspace, saved);
+    config_.flexible() ? backward_embed_each(dx, images, workspace, saved)
+                       : backward_embed(dx, images, workspace, saved);
   }
 
   template <class F>
@@ -205,7 +227,9 @@ class VisionTransformer {
     }
   }
 
-  void check(TensorView<const T, 4> pixels, TensorView<T, 2> features) const {
+  void check(const Pictures<T>& pictures, TensorView<T, 2> features) const {
+    const TensorView<const T, 4> pixels = pictures.pixels;
+    if (!pictures.patches.empty()) check_patches(pictures);
     if (pixels.extent(1) != config_.channels || pixels.extent(2) != config_.image_height ||
         pixels.extent(3) != config_.image_width) {
       fail("encode_image", "pixels " + to_string(pixels.shape()) + ", but the model reads (B, " +
@@ -218,20 +242,45 @@ class VisionTransformer {
     }
   }
 
+  void check_patches(const Pictures<T>& pictures) const {
+    if (!config_.may_drop_patches()) fail("encode_image", "this model has no patch dropout");
+    const TensorView<const Index, 2> seen = pictures.patches;
+    bool good = seen.extent(0) == pictures.extent(0) && seen.extent(1) > 0;
+    for (Index b = 0; good && b < seen.extent(0); ++b) {
+      for (Index i = 0; i < seen.extent(1); ++i) good = good && seen(b, i) >= 0 && seen(b, i) < patches();
+    }
+    if (!good) {
+      fail("encode_image", "patches " + to_string(seen.shape()) + ", expected for each of " +
+                               std::to_string(pictures.extent(0)) + " pictures some of 0 .. " +
+                               std::to_string(patches() - 1));
+    }
+  }
+
+  /// Of a picture.
+  [[nodiscard]] Index patches() const { return config_.tokens() - class_rows(); }
+  /// Which patch stands in row `row` behind the class token of picture b. seen: (B * K), empty: all
+  [[nodiscard]] static Index patch_at(std::span<const Index> seen, Index b, Index row, Index rows) {
+    return seen.empty() ? row : seen[static_cast<std::size_t>(b * rows + row)];
+  }
+
   /// x[image] = [class_embedding; patches] + positional_embedding, then ln_pre.
-  void embed(TensorView<const T, 4> pixels, TensorView<T, 2> x, Workspace& workspace, Saved* saved) const {
+  void embed(const Pictures<T>& pictures, const Sequences& images, TensorView<T, 2> x, Workspace& workspace,
+             Saved* saved) const {
     Workspace::Scope scope(workspace);
-    const Index tokens = config_.tokens();
-    const Index patches = tokens - class_rows();
-    const TensorView<T, 2> patch_rows = workspace.matrix<T>(pixels.extent(0) * patches, config_.width);
-    conv1.forward(pixels, patch_rows, workspace, saved != nullptr ? &saved->conv1 : nullptr);
+    const TensorView<T, 2> all = workspace.matrix<T>(images.count() * patches(), config_.width);
+    conv1.forward(pictures.pixels, all, workspace, saved != nullptr ? &saved->conv1 : nullptr);
+    const std::span<const Index> seen(pictures.patches.data(), static_cast<std::size_t>(pictures.patches.size()));
+    if (saved != nullptr) saved->patches.assign(seen.begin(), seen.end());
     const TensorView<const T, 2> positions = positional_embedding.matrix();
-    parallel_for(pixels.extent(0), [&](Index b) {
-      for (Index t = 0; t < tokens; ++t) {
-        const T* token =
-            t < class_rows() ? class_embedding.value.data() : &patch_rows(b * patches + t - class_rows(), 0);
-        T* row = &x(b * tokens + t, 0);
-        for (Index c = 0; c < config_.width; ++c) row[c] = token[c] + positions(t, c);
+    parallel_for(images.count(), [&](Index b) {
+      const Index rows = images.length(b) - class_rows();
+      const auto add = [&](const T* token, Index position, Index row) {
+        for (Index c = 0; c < config_.width; ++c) x(images.begin(b) + row, c) = token[c] + positions(position, c);
+      };
+      if (config_.class_token) add(class_embedding.value.data(), 0, 0);
+      for (Index i = 0; i < rows; ++i) {
+        const Index patch = patch_at(seen, b, i, rows);
+        add(&all(b * patches() + patch, 0), class_rows() + patch, class_rows() + i);
       }
     });
     if (!config_.ln_pre) return;
@@ -277,23 +326,30 @@ class VisionTransformer {
     }
   }
 
-  void backward_embed(TensorView<T, 2> dx, Workspace& workspace, const Saved& saved) {
+  void backward_embed(TensorView<T, 2> dx, const Sequences& images, Workspace& workspace, const Saved& saved) {
     Workspace::Scope scope(workspace);
-    const Index tokens = config_.tokens();
-    const Index patches = tokens - class_rows();
     const Index c = config_.width;
     if (config_.ln_pre) {
       const TensorView<T, 2> dembedded = workspace.matrix<T>(dx.extent(0), c);
       ln_pre.backward(dx, saved.embedded.view(), saved.ln_pre, dembedded, false);
       dx = dembedded;
     }
-    const TensorView<T, 2> dpatches = workspace.matrix<T>(saved.batch * patches, c);
-    for (Index b = 0; b < saved.batch; ++b) {
-      const TensorView<const T, 2> image = dx.slice(b * tokens, (b + 1) * tokens);
-      copy(image.slice(class_rows(), tokens), dpatches.slice(b * patches, (b + 1) * patches));
-      if (positional_embedding.trainable) ops::residual_add<T>(image, positional_embedding.grad_matrix());
-      if (config_.class_token && class_embedding.trainable) {
-        ops::residual_add<T>(image.slice(0, 1), class_embedding.grad_matrix());
+    const TensorView<T, 2> dpatches = workspace.matrix<T>(images.count() * patches(), c);
+    if (!saved.patches.empty()) std::fill_n(dpatches.data(), dpatches.size(), T(0));
+    for (Index b = 0; b < images.count(); ++b) {
+      const Index rows = images.length(b) - class_rows();
+      const auto row_of = [](TensorView<T, 2> matrix, Index row) { return matrix.slice(row, row + 1); };
+      if (config_.class_token) {
+        const TensorView<const T, 2> dtoken = row_of(dx, images.begin(b));
+        if (positional_embedding.trainable) ops::residual_add<T>(dtoken, row_of(positional_embedding.grad_matrix(), 0));
+        if (class_embedding.trainable) ops::residual_add<T>(dtoken, class_embedding.grad_matrix());
+      }
+      for (Index i = 0; i < rows; ++i) {
+        const Index patch = patch_at(saved.patches, b, i, rows);
+        const TensorView<const T, 2> drow = row_of(dx, images.begin(b) + class_rows() + i);
+        copy(drow, row_of(dpatches, b * patches() + patch));
+        if (!positional_embedding.trainable) continue;
+        ops::residual_add<T>(drow, row_of(positional_embedding.grad_matrix(), class_rows() + patch));
       }
     }
     conv1.backward(dpatches, workspace, saved.conv1);

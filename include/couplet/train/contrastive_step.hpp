@@ -40,15 +40,19 @@ class ContrastiveStep {
   /// pixels: (B, 3, H, W)   ids: (B, L). Adds to the gradients of all trainable parameters (which are zero before where
   /// there are several processes) and returns the loss. A frozen tower saves nothing and costs no backward work.
   T forward_backward(Clip<T>& model, TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
-    if (pixels.extent(0) != ids.extent(0)) {
-      fail("train", "pixels " + to_string(pixels.shape()) + ", ids " + to_string(ids.shape()));
+    return forward_backward(model, Pictures<T>{pixels}, ids);
+  }
+  /// The same, where the image tower sees some patches of each picture.
+  T forward_backward(Clip<T>& model, const Pictures<T>& pictures, TensorView<const std::int64_t, 2> ids) {
+    if (pictures.extent(0) != ids.extent(0)) {
+      fail("train", "pixels " + to_string(pictures.pixels.shape()) + ", ids " + to_string(ids.shape()));
     }
     const bool train_visual = nn::any_trainable(model.visual);
     if (train_visual && !communicator_.is_alone()) refuse_batch_statistics(model.visual);
     image_.resize(ids.extent(0), model.embed_dim());
-    forward(model.visual, pixels, image_, train_visual ? &saved_visual_ : nullptr);
+    forward(model.visual, pictures, image_, train_visual ? &saved_visual_ : nullptr);
     const T loss = text_and_loss(model, ids);
-    if (train_visual) backward(model.visual, pixels, image_, saved_visual_);
+    if (train_visual) backward(model.visual, pictures, image_, saved_visual_);
     gradients_.sum.finish();
     return loss;
   }

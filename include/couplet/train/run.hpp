@@ -79,6 +79,10 @@ class TrainingRun {
       fail("train", "the image tower has no batch norm to be frozen");
     }
     check_features_option();
+    options.patch_dropout.validate();
+    if (options.patch_dropout.any() && !bundle.model.config().vision.may_drop_patches()) {
+      fail("train", "this image tower has no patch dropout: it is a residual network, EVA02's or NaFlex");
+    }
     batches_per_epoch_ = train_data_->size() / options.batch_size;
     if (batches_per_epoch_ < 1) {
       fail("train", "the data set has " + std::to_string(train_data_->size()) + " samples, fewer than one batch of " +
@@ -231,6 +235,7 @@ class TrainingRun {
     if (has_random_pictures(options_)) {
       fail("train", "cached image features need the same picture in every epoch: no random crops, flips or colours");
     }
+    if (options_.patch_dropout.any()) fail("train", "cached image features are of whole pictures: no patch dropout");
   }
 
   void lock_towers() {
@@ -322,13 +327,30 @@ class TrainingRun {
     const tokenizers::TokenBatch tokens = (*bundle_.tokenizer)(batch.texts);
     const TensorView<const std::int64_t, 2> ids(
         tokens.ids.data(), {static_cast<Index>(batch.texts.size()), static_cast<Index>(tokens.context_length)});
-    if (!features_) return trainer.step(batch.images, ids);
+    if (!features_) return trainer.step(Pictures<float>{batch.images, seen_patches(trainer.progress, batch)}, ids);
     batch_features_.resize({batch.size(), bundle_.embed_dim()});
     for (Index i = 0; i < batch.size(); ++i) {
       const Index sample = batch.indices[static_cast<std::size_t>(i)];
       copy(std::as_const(features_->features).view()[sample], batch_features_.view()[i]);
     }
     return trainer.step_features(batch_features_, ids);
+  }
+
+  /// The patches that the image tower sees of each picture; none for all.
+  TensorView<const Index, 2> seen_patches(const Progress& progress, const data::Batch& batch) {
+    const data::PatchDropout& dropout = options_.patch_dropout;
+    if (!dropout.any()) return {};
+    const VisionConfig& v = bundle_.model.config().vision;
+    const Index patches = v.grid_height() * v.grid_width();
+    const Index kept = dropout.kept(patches);
+    seen_patches_.resize(static_cast<std::size_t>(batch.size() * kept));
+    for (Index i = 0; i < batch.size(); ++i) {
+      dropout.draw(
+          options_.seed, static_cast<std::uint64_t>(progress.epoch),
+          static_cast<std::uint64_t>(batch.indices[static_cast<std::size_t>(i)]), patches,
+          std::span(seen_patches_).subspan(static_cast<std::size_t>(i * kept), static_cast<std::size_t>(kept)));
+    }
+    return {seen_patches_.data(), {batch.size(), kept}};
   }
 
   [[noreturn]] static void fail_not_finite(const StepReport& report, const std::vector<std::string>& samples) {
@@ -425,6 +447,7 @@ class TrainingRun {
   distributed::Communicator& communicator_;
   std::optional<ImageFeatures> features_;  // of train_data_, where they are cached
   Tensor<float, 2> batch_features_;
+  std::vector<Index> seen_patches_;  ///< of the batch, one picture after the other
   LossWatch loss_watch_;
   std::int64_t batches_per_epoch_ = 0;
   std::int64_t total_steps_ = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "couplet/data/color_jitter.hpp"
+#include "couplet/data/patch_dropout.hpp"
 #include "couplet/data/random_affine.hpp"
 #include "couplet/io/json_writer.hpp"
 #include "couplet/train/trainer.hpp"
@@ -41,6 +42,7 @@ struct RunOptions {
   bool flip = false;        ///< mirror every other picture; refused by data sets whose captions say left and right
   data::RandomAffine affine = {};
   data::ColorJitter color_jitter = {};
+  data::PatchDropout patch_dropout = {};
   bool lock_image = false;
   Index lock_image_unlocked_groups = 0;  ///< the last groups of a locked image tower that learn all the same
   bool lock_text = false;
@@ -104,6 +106,7 @@ inline std::string fingerprint(const RunOptions& o, const std::string& data, con
   for (const double x : {c.brightness, c.contrast, c.saturation, c.hue, c.probability, c.gray_probability})
     json.value(x);
   json.end_array();
+  if (o.patch_dropout.any()) json.key("patch_dropout").value(o.patch_dropout.rate);
   json.key("lock_image").value(o.lock_image);
   json.key("lock_image_unlocked_groups").value(o.lock_image_unlocked_groups);
   json.key("lock_text").value(o.lock_text);

@@ -74,8 +74,12 @@ class Trainer {
   /// One optimiser step on B pairs. When the loss or a gradient is not finite, parameters and optimiser stay as they
   /// are; the report and `progress` say so.
   StepReport step(TensorView<const T, 4> pixels, TensorView<const std::int64_t, 2> ids) {
+    return step(Pictures<T>{pixels}, ids);
+  }
+  /// The same, where the image tower sees some patches of each picture.
+  StepReport step(const Pictures<T>& pictures, TensorView<const std::int64_t, 2> ids) {
     begin_step();
-    return finish(step_.forward_backward(model_, pixels, ids));
+    return finish(step_.forward_backward(model_, pictures, ids));
   }
   /// The same with the features that a frozen image tower gave for the pictures before. features: (B, E).
   StepReport step_features(TensorView<const T, 2> features, TensorView<const std::int64_t, 2> ids) {
