@@ -59,10 +59,10 @@ TEST(Embedding, ATableIn16BitsGivesTheSameBits) {
   ops::HalfMatrix half;
   ASSERT_TRUE(half.assign(5, 21, [&](Index first, Index) { return e.table.data() + first; }));
   Tensor<float, 2> y({5, 21});
-  ops::embedding_forward(e.ids, Sequences(e.offsets), half, e.positions, y);
+  ops::embedding_forward(e.ids, e.places, half, e.positions, y);
   EXPECT_TRUE(same_bits(y, e.y));
   e.ids[1] = 5;
-  EXPECT_THROW(ops::embedding_forward(e.ids, Sequences(e.offsets), half, e.positions, y), std::invalid_argument);
+  EXPECT_THROW(ops::embedding_forward(e.ids, e.places, half, e.positions, y), std::invalid_argument);
 }
 
 TEST(Embedding, HasTrueGradients) {

@@ -2,6 +2,8 @@
 /// The reference models of the golden data: a directory as users have it, with inputs and expected outputs beside it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -42,13 +44,10 @@ class GoldenTensors {
     std::vector<T> all;
     for (const checkpoint::FileTensor& tensor : names.tensors_of(name)) {
       std::vector<T> part = flat(prefix + tensor.name);
-      if (tensor.form == checkpoint::Form::transposed) {
-        const auto& shape = file_.find(prefix + tensor.name)->shape;
-        const std::vector<T> values = part;
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          const auto rows = static_cast<std::size_t>(shape[0]);
-          part[i] = values[i % rows * static_cast<std::size_t>(shape[1]) + i / rows];
-        }
+      const auto& shape = file_.find(prefix + tensor.name)->shape;
+      if (tensor.form == checkpoint::Form::transposed) transpose(part.data(), shape[0], shape[1]);
+      if (tensor.form == checkpoint::Form::patch_rows) {  // the three channels of a pixel are neighbours there
+        for (std::int64_t row = 0; row < shape[0]; ++row) transpose(part.data() + row * shape[1], shape[1] / 3, 3);
       }
       all.insert(all.end(), part.begin(), part.end());
     }
@@ -56,7 +55,27 @@ class GoldenTensors {
   }
 
  private:
+  /// (rows, columns) becomes (columns, rows)
+  static void transpose(T* matrix, std::int64_t rows, std::int64_t columns) {
+    const std::vector<T> from(matrix, matrix + rows * columns);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) matrix[c * rows + r] = from[static_cast<std::size_t>(r * columns + c)];
+    }
+  }
+
   checkpoint::SafetensorsFile file_;
 };
+
+/// The largest error relative to the tensor's largest component; absolute where the exact value is 0 (key biases).
+template <class Buffer, class T>
+double golden_error(const Buffer& actual, const std::vector<T>& expected) {
+  double error = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error = std::max(error, std::abs(static_cast<double>(actual.data()[i]) - static_cast<double>(expected[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+  }
+  return largest > 1e-6 ? error / largest : error;
+}
 
 }  // namespace couplet::test

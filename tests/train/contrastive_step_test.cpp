@@ -23,18 +23,6 @@ LossKind loss_of(const Clip<T>& model) {
   return model.has_logit_bias() ? LossKind::siglip : LossKind::clip;
 }
 
-/// The largest error relative to the tensor's largest component; absolute where the exact value is 0 (key biases).
-template <class Buffer, class T>
-double gradient_error(const Buffer& actual, const std::vector<T>& expected) {
-  double error = 0;
-  double largest = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    error = std::max(error, std::abs(static_cast<double>(actual.data()[i]) - static_cast<double>(expected[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-  }
-  return largest > 1e-6 ? error / largest : error;
-}
-
 class GoldenGradients : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -55,7 +43,7 @@ class GoldenGradients : public testing::TestWithParam<const char*> {
     EXPECT_NEAR(loss, expected.number("loss"), loss_tolerance * std::abs(expected.number("loss")));
     const checkpoint::NameMap names = pretrained::open_model(directory_).names;
     bundle.model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
-      EXPECT_LE(gradient_error(parameter.grad, expected.parameter("grad.", name, names)), tolerance) << name;
+      EXPECT_LE(test::golden_error(parameter.grad, expected.parameter("grad.", name, names)), tolerance) << name;
     });
   }
 
@@ -89,7 +77,7 @@ class GoldenResNet : public testing::Test {
     model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
       const std::string file_name = names.tensors_of(name).front().name;
       if (!golden.has(prefix + "grad." + file_name)) return;
-      const double error = gradient_error(parameter.grad, golden.parameter(prefix + "grad.", name, names));
+      const double error = test::golden_error(parameter.grad, golden.parameter(prefix + "grad.", name, names));
       EXPECT_LE(error, tolerance) << name;
       largest_ = std::max(largest_, error);
       ++compared;
@@ -98,7 +86,7 @@ class GoldenResNet : public testing::Test {
     model.visit_buffers([&](std::string_view name, Parameter<T>& buffer) {
       const std::string after = "train.after." + std::string(name);
       if (!training || name.ends_with("num_batches_tracked")) return;
-      EXPECT_LE(gradient_error(buffer.value, golden.flat(after)), 1e-5) << name;
+      EXPECT_LE(test::golden_error(buffer.value, golden.flat(after)), 1e-5) << name;
     });
     RecordProperty("largest_error", std::to_string(largest_));
   }
@@ -147,7 +135,7 @@ void expect_coca_gradients(double tolerance, double cls_tolerance) {
     const bool contrastive_alone = name == "logit_scale" || name == "cls_emb" || name == "visual.proj.weight" ||
                                    name == "text_projection.weight" || name.starts_with("ln_final.");
     if (!contrastive_alone) return;
-    EXPECT_LE(gradient_error(parameter.grad, golden.parameter("grad.", name, names)),
+    EXPECT_LE(test::golden_error(parameter.grad, golden.parameter("grad.", name, names)),
               name == "cls_emb" ? cls_tolerance : tolerance)
         << name;
     ++compared;
