@@ -2,13 +2,16 @@
 /// Parameters of every kind that the optimiser tells apart, filled with random numbers.
 #include <string_view>
 
+#include <type_traits>
+
 #include "couplet/core/random.hpp"
 #include "couplet/nn/parameter.hpp"
 
 namespace couplet::test {
 
-template <class T>
-void fill_random(AlignedBuffer<T>& buffer, Random& random, double scale) {
+template <class Buffer>
+void fill_random(Buffer& buffer, Random& random, double scale) {
+  using T = std::remove_reference_t<decltype(*buffer.data())>;
   for (Index i = 0; i < buffer.size(); ++i) buffer.data()[i] = static_cast<T>(scale * random.normal());
 }
 
