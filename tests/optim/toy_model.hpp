@@ -1,7 +1,6 @@
 #pragma once
 /// Parameters of every kind that the optimiser tells apart, filled with random numbers.
 #include <string_view>
-
 #include <type_traits>
 
 #include "couplet/core/random.hpp"
