@@ -50,7 +50,7 @@ std::string tokens_checksum(const Pretrained<T>& model, const std::vector<std::s
   for (const std::string& label : labels) texts.push_back(format_template(templates.front(), label));
   for (const std::string& one : templates) texts.push_back(format_template(one, labels.front()));
   const tokenizers::TokenBatch batch = (*model.tokenizer)(texts);
-  return io::checksum_text(io::checksum(batch.ids.data(), batch.ids.size() * sizeof batch.ids[0]));
+  return io::checksum_text(io::checksum_bytes(batch.ids.data(), batch.ids.size() * sizeof batch.ids[0]));
 }
 
 template <class T>
@@ -65,7 +65,8 @@ ZeroShotKey zero_shot_key(const Pretrained<T>& model, const std::vector<std::str
 
 template <class T>
 std::string zero_shot_checksum(const Tensor<T, 2>& class_embeds, const ZeroShotKey& key) {
-  std::uint64_t hash = io::checksum(class_embeds.data(), static_cast<std::size_t>(class_embeds.size()) * sizeof(T));
+  std::uint64_t hash =
+      io::checksum_bytes(class_embeds.data(), static_cast<std::size_t>(class_embeds.size()) * sizeof(T));
   for (const auto& [name, value] : key) hash = io::checksum(value, hash);
   return io::checksum_text(hash);
 }

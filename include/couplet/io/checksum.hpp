@@ -15,7 +15,7 @@ inline constexpr std::uint64_t empty_checksum = 0xcbf29ce484222325ULL;
 
 /// FNV-1a over words of eight bytes (the last one filled with zeros); `hash` continues an earlier result. Every step is
 /// a bijection, so that a change within one word is always noticed.
-inline std::uint64_t checksum(const void* data, std::size_t bytes, std::uint64_t hash = empty_checksum) {
+inline std::uint64_t checksum_bytes(const void* data, std::size_t bytes, std::uint64_t hash = empty_checksum) {
   const auto* at = static_cast<const unsigned char*>(data);
   for (std::size_t done = 0; done < bytes; done += 8) {
     std::uint64_t word = 0;
@@ -25,7 +25,7 @@ inline std::uint64_t checksum(const void* data, std::size_t bytes, std::uint64_t
   return hash;
 }
 inline std::uint64_t checksum(std::string_view text, std::uint64_t hash = empty_checksum) {
-  return checksum(text.data(), text.size(), hash);
+  return checksum_bytes(text.data(), text.size(), hash);
 }
 
 /// "fnv1a64:89abcdef01234567", without leading zeros.

@@ -27,7 +27,7 @@ std::uint64_t tensor_checksum(const checkpoint::Checkpoint& checkpoint, const ch
   for (std::size_t first = 0; first < tensor.count(); first += part.size()) {
     const std::size_t count = std::min(part.size(), tensor.count() - first);
     checkpoint.read_part(tensor, first, part.data(), count);
-    hash = io::checksum(part.data(), count * sizeof(T), hash);
+    hash = io::checksum_bytes(part.data(), count * sizeof(T), hash);
   }
   return hash;
 }
@@ -35,13 +35,13 @@ std::uint64_t tensor_checksum(const checkpoint::Checkpoint& checkpoint, const ch
 template <class T>
 std::uint64_t values_checksum(const checkpoint::Checkpoint* checkpoint, const IdentifiedParameter<T>& one) {
   const std::size_t bytes = static_cast<std::size_t>(one.parameter->size()) * sizeof(T);
-  if (one.reads.empty()) return io::checksum(one.parameter->value.data(), bytes);
+  if (one.reads.empty()) return io::checksum_bytes(one.parameter->value.data(), bytes);
   if (one.reads.size() == 1 && same_order(one.reads.front().form)) {
     return tensor_checksum<T>(*checkpoint, *one.reads.front().tensor);
   }
   std::vector<T> values(static_cast<std::size_t>(one.parameter->size()));
   for (const TensorRead<T>& read : one.reads) read_tensor(*checkpoint, read, values.data());
-  return io::checksum(values.data(), bytes);
+  return io::checksum_bytes(values.data(), bytes);
 }
 
 }  // namespace detail
@@ -73,7 +73,7 @@ std::string text_tower_identity(const Pretrained<T>& bundle) {
   });
   std::uint64_t all = io::empty_checksum;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    all = io::checksum(&sums[i], sizeof sums[i], io::checksum(parameters[i].name, all));
+    all = io::checksum_bytes(&sums[i], sizeof sums[i], io::checksum(parameters[i].name, all));
   }
   return detail::family_name(config) + " text tower " + detail::text_text(config.text) + ", " +
          std::to_string(config.embed_dim) + " features, products in " + to_string(bundle.model.precision()) +

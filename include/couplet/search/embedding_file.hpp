@@ -43,7 +43,7 @@ inline Index first_unusable(const float* values, Index count) {
 
 inline std::string checksum_text(const TensorView<const float, 2>& values, std::string_view items) {
   const auto bytes = static_cast<std::size_t>(values.size()) * sizeof(float);
-  return io::checksum_text(io::checksum(values.data(), bytes, io::checksum(items)));
+  return io::checksum_text(io::checksum_bytes(values.data(), bytes, io::checksum(items)));
 }
 
 inline std::vector<std::string> parse_items(const std::string& json, std::size_t rows, const std::string& path) {
