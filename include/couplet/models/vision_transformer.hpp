@@ -20,7 +20,7 @@ struct Pictures {
   TensorView<const T, 4> pixels;            ///< (B, 3, H, W), normalised
   TensorView<const Index, 2> patches = {};  ///< (B, K), those seen, counted by rows; empty: all
 
-  [[nodiscard]] Index extent(int axis) const { return pixels.extent(axis); }
+  [[nodiscard]] Index extent(std::size_t axis) const { return pixels.extent(axis); }
   [[nodiscard]] Pictures slice(Index begin, Index end) const {
     return {pixels.slice(begin, end), patches.empty() ? patches : patches.slice(begin, end)};
   }
