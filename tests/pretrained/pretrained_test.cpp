@@ -61,7 +61,8 @@ class GoldenModel : public testing::TestWithParam<const char*> {
     bundle.model.encode_text(ids, text, workspace);
     EXPECT_TRUE(test::near_relative_to_max(image, expected.matrix("image_features"), tolerance));
     EXPECT_TRUE(test::near_relative_to_max(text, expected.matrix("text_features"), tolerance));
-    RecordProperty("image_error", std::to_string(test::relative_error(image, expected.matrix("image_features"))));
+    RecordProperty("image_error", test::short_text(test::relative_error(image, expected.matrix("image_features"))));
+    RecordProperty("text_error", test::short_text(test::relative_error(text, expected.matrix("text_features"))));
   }
 
   template <class T>

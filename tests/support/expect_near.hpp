@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <string>
 
 #include "couplet/core/tensor.hpp"
 
@@ -37,6 +39,12 @@ double relative_error(const A& actual, const E& expected) {
   const double largest = largest_magnitude(expected);
   const double error = largest_error(actual, expected);
   return largest > 0 ? error / largest : error;
+}
+
+/// "9.0e-07", for figures that tests record.
+inline std::string short_text(double value) {
+  char text[32];
+  return std::string(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "%.1e", value)));
 }
 
 /// Whole tensors: the largest error relative to the largest expected element.
