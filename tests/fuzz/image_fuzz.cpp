@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "attempt.hpp"
 #include "couplet/image/decode.hpp"
 
 namespace {
@@ -24,23 +25,15 @@ void check(const image::Image& picture) {
   }
 }
 
-template <class Decode>
-void attempt(Decode&& decode) {
-  try {
-    check(decode());
-  } catch (const file_error&) {
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span<const std::uint8_t> file(data, size);
   for (const auto transparency : {image::Transparency::white, image::Transparency::keep, image::Transparency::drop}) {
     attempt([&] {
-      return image::decode(file, {.transparency = transparency, .apply_exif_orientation = true, .limits = limits});
+      check(image::decode(file, {.transparency = transparency, .apply_exif_orientation = true, .limits = limits}));
     });
   }
-  attempt([&] { return image::detail::decode_jpeg_stb(file, image::check_jpeg(file, limits, "fuzz"), "fuzz"); });
+  attempt([&] { check(image::detail::decode_jpeg_stb(file, image::check_jpeg(file, limits, "fuzz"), "fuzz")); });
   return 0;
 }

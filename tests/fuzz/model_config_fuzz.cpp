@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "attempt.hpp"
 #include "couplet/image/preprocessor_config.hpp"
 #include "couplet/pretrained/hugging_face_config.hpp"
 #include "couplet/pretrained/open_clip_config.hpp"
@@ -16,14 +17,6 @@
 namespace {
 
 using namespace couplet;
-
-template <class Read>
-void attempt(Read&& read) {
-  try {
-    read();
-  } catch (const file_error&) {
-  }
-}
 
 const checkpoint::Checkpoint& no_tensors() {
   static const InputFile file(".safetensors");

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "attempt.hpp"
 #include "couplet/data/tar_reader.hpp"
 #include "couplet/data/webdataset.hpp"
 #include "input_file.hpp"
@@ -19,14 +20,6 @@ void read_members(const data::TarReader& tar, std::size_t size) {
   for (const data::TarMember& member : tar.members()) {
     if (member.offset > size || member.size > size - member.offset) std::abort();
     if (tar.read(member, size).size() != member.size) std::abort();
-  }
-}
-
-template <class Read>
-void attempt(Read&& read) {
-  try {
-    read();
-  } catch (const file_error&) {
   }
 }
 

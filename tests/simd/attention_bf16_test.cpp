@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "couplet/simd/attention.hpp"
-#include "support/amx_emulator.hpp"
+#include "support/bf16_levels.hpp"
 #include "support/expect_near.hpp"
 #include "support/guarded_matrix.hpp"
 #include "support/random_tensor.hpp"
@@ -18,19 +18,10 @@ using simd::AttentionKernels;
 using simd::Level;
 using test::GuardedMatrix;
 
-/// f(kernels) for the levels that have such kernels: the machine's own, and amx under the emulator.
+/// f(kernels) for the levels that have such kernels.
 template <class F>
 void for_each_kernel(F&& f) {
-  bool any = false;
-  for (const Level level : {Level::avx512_bf16, Level::amx}) {
-    const bool native = level <= simd::detected_level();
-    if (!native && !(level == Level::amx && test::AmxEmulator::possible())) continue;
-    SCOPED_TRACE("level " + simd::to_string(level) + (native ? "" : ", emulated"));
-    const test::AmxEmulator emulator;
-    f(simd::attention_kernels(level, Precision::bfloat16));
-    any = true;
-  }
-  if (!any) GTEST_SKIP() << "this machine has no AVX512-BF16";
+  test::for_each_bf16_level([&](simd::Level level) { f(simd::attention_kernels(level, Precision::bfloat16)); });
 }
 
 struct Shape {

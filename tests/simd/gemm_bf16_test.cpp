@@ -9,7 +9,7 @@
 
 #include "couplet/core/aligned_buffer.hpp"
 #include "couplet/core/random.hpp"
-#include "support/amx_emulator.hpp"
+#include "support/bf16_levels.hpp"
 #include "support/levels.hpp"
 
 namespace couplet {
@@ -19,19 +19,10 @@ using simd::Bf16GemmKernels;
 using simd::Bf16Product;
 using simd::Level;
 
-/// f(kernels) for the levels that have such kernels: the machine's own, and amx under the emulator.
+/// f(kernels) for the levels that have such kernels.
 template <class F>
 void for_each_kernel(F&& f) {
-  bool any = false;
-  for (const Level level : {Level::avx512_bf16, Level::amx}) {
-    const bool native = level <= simd::detected_level();
-    if (!native && !(level == Level::amx && test::AmxEmulator::possible())) continue;
-    SCOPED_TRACE("level " + simd::to_string(level) + (native ? "" : ", emulated"));
-    const test::AmxEmulator emulator;
-    f(*simd::bf16_gemm_kernels(level));
-    any = true;
-  }
-  if (!any) GTEST_SKIP() << "this machine has no AVX512-BF16";
+  test::for_each_bf16_level([&](simd::Level level) { f(*simd::bf16_gemm_kernels(level)); });
 }
 
 float rounded(float x) { return static_cast<float>(bfloat16(x)); }

@@ -7,6 +7,7 @@
 
 #include "couplet/data/scenes.hpp"
 #include "couplet/train/run.hpp"
+#include "support/damaged_scenes.hpp"
 #include "support/distributed_checks.hpp"
 #include "support/small_bundle.hpp"
 #include "support/temporary_directory.hpp"
@@ -153,28 +154,9 @@ TEST(TrainerOfSeveral, GoesOnWithAnotherNumberOfProcessesToTheSameWeights) {
   });
 }
 
-/// Scenes of which every tenth cannot be decoded.
-class PartlyDamaged final : public data::Dataset {
- public:
-  [[nodiscard]] Index size() const override { return scenes_.size(); }
-  [[nodiscard]] data::Sample sample(Index i) const override {
-    data::Sample s = scenes_.sample(i);
-    if (i % 10 == 4) {
-      s.source = "damaged picture " + std::to_string(i);
-      s.image_bytes = "not a picture";
-      s.image = {};
-    }
-    return s;
-  }
-  [[nodiscard]] data::Sample annotation(Index i) const override { return scenes_.annotation(i); }
-
- private:
-  data::SceneDataset scenes_{data::SceneOptions{.seed = 1, .count = 36, .image_size = 32}};
-};
-
 TEST(TrainingRunOfSeveral, CountsTheUnreadableSamplesOfAll) {
   const test::TemporaryDirectory folder;
-  const auto damaged = std::make_shared<PartlyDamaged>();
+  const auto damaged = std::make_shared<test::DamagedScenes>(36);
   EXPECT_EQ(run_shared(3, shared_options(folder.path("all"), false), damaged).unreadable.size(), 4U);
   const std::string log = bytes_of(folder.path("all/log.jsonl"));
   for (const int i : {4, 14, 24, 34}) {

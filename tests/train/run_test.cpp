@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "couplet/data/scenes.hpp"
+#include "support/damaged_scenes.hpp"
 #include "support/expect_near.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/small_bundle.hpp"
@@ -129,28 +130,9 @@ TEST(TrainingRun, TenSkippedStepsInARowEndItAndNameTheSamples) {
   EXPECT_EQ(line.find("samples")->items().size(), 8U);
 }
 
-/// Scenes of which every tenth cannot be decoded.
-class Damaged final : public data::Dataset {
- public:
-  [[nodiscard]] Index size() const override { return scenes_.size(); }
-  [[nodiscard]] data::Sample sample(Index i) const override {
-    data::Sample s = scenes_.sample(i);
-    if (i % 10 == 4) {
-      s.source = "damaged picture " + std::to_string(i);
-      s.image_bytes = "not a picture";
-      s.image = {};
-    }
-    return s;
-  }
-  [[nodiscard]] data::Sample annotation(Index i) const override { return scenes_.annotation(i); }
-
- private:
-  data::SceneDataset scenes_{data::SceneOptions{.seed = 1, .count = 36, .image_size = 32}};
-};
-
 TEST(TrainingRun, NamesUnreadableSamplesOnceInTheLogUpToALimit) {
   const test::TemporaryDirectory folder;
-  const auto damaged = std::make_shared<Damaged>();
+  const auto damaged = std::make_shared<test::DamagedScenes>(36);
   RunOptions o = options(folder.path("model"));
   Pretrained<float> bundle = test::small_bundle();
   train::RunObserver silent;
@@ -169,7 +151,7 @@ TEST(TrainingRun, NamesUnreadableSamplesOnceInTheLogUpToALimit) {
 /// With and without the cache, unreadable pictures included; and stopped, resumed, from the file of an earlier run.
 TEST(TrainingRun, CachedFeaturesOfALockedTowerChangeNoBit) {
   const test::TemporaryDirectory folder;
-  const auto damaged = std::make_shared<Damaged>();
+  const auto damaged = std::make_shared<test::DamagedScenes>(36);
   const auto run_to = [&](const char* out, const std::string& cache, std::int64_t stop_after) {
     RunOptions o = options(folder.path(out));
     o.crop_scale = 1;
