@@ -57,13 +57,13 @@ int run(const Options& o) {
   }
   if (o.common.json) {
     io::JsonWriter json(0);
-    train::write_json(json, evaluation);
-    std::cout << json.str() << '\n';
+    json.begin_object();
+    train::write_members(json, evaluation);
     if (baseline) {
-      io::JsonWriter line(0);
-      train::write_json(line.begin_object().key("baseline"), *baseline);
-      std::cout << line.end_object().str() << '\n';
+      train::write_members(json.key("baseline").begin_object(), *baseline);
+      json.end_object();
     }
+    std::cout << json.end_object().str() << '\n';
   } else {
     print_table(evaluation, baseline);
   }

@@ -61,6 +61,8 @@ works search --model first --index pictures.safetensors query "a red circle" --t
 says "png"
 works evaluate --model first --data scenes:32 --baseline scenes:64
 says "baseline, text to image"
+works evaluate --model first --data scenes:32 --baseline scenes:64 --json
+says '"baseline":{"images":32'
 works convert --model first --to open_clip --out other
 works convert --model other --to hugging_face --out back
 cmp first/model.safetensors back/model.safetensors || complain "there and back gives another model"

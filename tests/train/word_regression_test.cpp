@@ -3,34 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "couplet/data/scenes.hpp"
+#include "support/stripes.hpp"
 
 namespace {
 
 using namespace couplet;
-using train::PictureLooks;
-
-image::Image stripes(bool upright) {
-  image::Image picture{64, 64, std::vector<std::uint8_t>(3 * 64 * 64)};
-  for (int y = 0; y < 64; ++y) {
-    for (int x = 0; x < 64; ++x) {
-      for (int c = 0; c < 3; ++c) {
-        picture.pixels[static_cast<std::size_t>(3 * (64 * y + x) + c)] = (upright ? x : y) / 4 % 2 == 0 ? 0 : 255;
-      }
-    }
-  }
-  return picture;
-}
-
-TEST(PictureLooks, TellsDirectionsApart) {
-  const auto share = [](const Eigen::RowVectorXd& looks, int bin) {
-    double sum = 0;
-    for (Index i = PictureLooks::pixel_count + bin; i < PictureLooks::size; i += PictureLooks::bins) sum += looks[i];
-    return sum / looks.tail(PictureLooks::size - PictureLooks::pixel_count).sum();
-  };
-  EXPECT_GT(share(PictureLooks::of(stripes(true)), 0), 0.99);  // gradients along x: direction 0
-  const Eigen::RowVectorXd level = PictureLooks::of(stripes(false));
-  EXPECT_GT(share(level, 4) + share(level, 5), 0.99);  // a quarter turn: between bins 4 and 5 of 9
-}
+using test::stripes;
 
 /// Pictures that their names describe.
 class Stripes final : public data::Dataset {

@@ -3,6 +3,7 @@
 /// labels and the names of its classes are known.
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,30 +77,45 @@ inline std::vector<std::pair<std::string, double>> nearest_captions(TensorView<c
   return found;
 }
 
-inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Dataset& dataset,
-                               const ImageEmbeddings& images, Index samples, Evaluation& result) {
-  std::vector<std::string> captions;
+/// The captions of some images, and whose they are.
+struct Captions {
+  std::vector<std::string> texts;
   std::vector<Index> image_of_text;
-  for (std::size_t i = 0; i < images.indices.size(); ++i) {
-    std::vector<std::string> own = dataset.annotation(images.indices[i]).captions;
-    if (own.empty()) return;  // retrieval is defined where every image has a caption
-    for (std::string& caption : own) {
-      captions.push_back(std::move(caption));
-      image_of_text.push_back(static_cast<Index>(i));
-    }
+
+  void add(Index image, std::vector<std::string> own) {
+    image_of_text.insert(image_of_text.end(), own.size(), image);
+    std::move(own.begin(), own.end(), std::back_inserter(texts));
   }
-  result.texts = static_cast<Index>(captions.size());
-  const Tensor<float, 2> texts = bundle.encode_text(captions);
+};
+
+/// images: (N, E) and texts: (captions, E), rows of length 1.
+inline void measure_retrieval(const Tensor<float, 2>& images, const Tensor<float, 2>& texts, const Captions& captions,
+                              Evaluation& result) {
   Workspace workspace;
-  const eval::Retrieval found = eval::retrieval<float>(images.embeds, texts, image_of_text, workspace);
+  const eval::Retrieval found = eval::retrieval<float>(images, texts, captions.image_of_text, workspace);
+  result.texts = texts.extent(0);
   result.image_to_text = percent(found.image_to_text);
   result.text_to_image = percent(found.text_to_image);
+}
+
+inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Dataset& dataset,
+                               const ImageEmbeddings& images, Index samples, Evaluation& result) {
+  Captions captions;
   const auto count = static_cast<Index>(images.indices.size());
+  for (Index i = 0; i < count; ++i) {
+    std::vector<std::string> own = dataset.annotation(images.indices[static_cast<std::size_t>(i)]).captions;
+    if (own.empty()) return;  // retrieval is defined where every image has a caption
+    captions.add(i, std::move(own));
+  }
+  const Tensor<float, 2> texts = bundle.encode_text(captions.texts);
+  measure_retrieval(images.embeds, texts, captions, result);
   for (Index s = 0; s < std::min(samples, count); ++s) {
     const Index row = s * count / std::min(samples, count);
-    const auto first = std::lower_bound(image_of_text.begin(), image_of_text.end(), row) - image_of_text.begin();
-    result.samples.push_back({images.indices[static_cast<std::size_t>(row)], captions[static_cast<std::size_t>(first)],
-                              nearest_captions(images.embeds.view()[row], texts, captions, 3)});
+    const std::vector<Index>& owners = captions.image_of_text;
+    const auto first = std::lower_bound(owners.begin(), owners.end(), row) - owners.begin();
+    result.samples.push_back({images.indices[static_cast<std::size_t>(row)],
+                              captions.texts[static_cast<std::size_t>(first)],
+                              nearest_captions(images.embeds.view()[row], texts, captions.texts, 3)});
   }
 }
 
@@ -137,18 +153,24 @@ inline Evaluation evaluate(const Pretrained<float>& bundle, const data::Dataset&
   return result;
 }
 
-/// {"images", "image_to_text": {"R@1", "R@5", "R@10"}, "text_to_image": {...}, "top1", "top5"}, in percent.
-inline void write_json(io::JsonWriter& json, const Evaluation& evaluation) {
+/// Into an object: "images", "image_to_text": {"R@1", "R@5", "R@10"}, "text_to_image": {...}, "top1", "top5", in
+/// percent.
+inline void write_members(io::JsonWriter& json, const Evaluation& evaluation) {
   const auto recalls = [&](const char* key, const Recalls& r) {
     json.key(key).begin_object().key("R@1").value(r.at_1).key("R@5").value(r.at_5);
     json.key("R@10").value(r.at_10).end_object();
   };
-  json.begin_object().key("images").value(evaluation.images);
+  json.key("images").value(evaluation.images);
   if (evaluation.texts > 0) {
     recalls("image_to_text", evaluation.image_to_text);
     recalls("text_to_image", evaluation.text_to_image);
   }
   if (evaluation.labelled > 0) json.key("top1").value(evaluation.top1).key("top5").value(evaluation.top5);
+}
+
+inline void write_json(io::JsonWriter& json, const Evaluation& evaluation) {
+  json.begin_object();
+  write_members(json, evaluation);
   json.end_object();
 }
 
