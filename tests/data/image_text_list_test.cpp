@@ -49,6 +49,15 @@ TEST_F(ImageTextListTest, ReadsCommasQuotesAndLabels) {
   EXPECT_TRUE(open("filepath,label\na.png,0\n").annotation(0).captions.empty());
 }
 
+TEST_F(ImageTextListTest, TakesRowsOfOnePathForCaptionsOfOnePicture) {
+  const ImageTextList list = open("filepath,title,label\na.png,a cat,3\nb.png,a dog,\na.png,a cat on a mat,\n");
+  ASSERT_EQ(list.size(), 2);
+  EXPECT_EQ(list.annotation(0).captions, (std::vector<std::string>{"a cat", "a cat on a mat"}));
+  EXPECT_EQ(list.annotation(0).label, 3);
+  EXPECT_EQ(list.annotation(1).captions, std::vector<std::string>{"a dog"});
+  EXPECT_EQ(refusal("filepath,label\na.png,1\na.png,2\n"), "line 3: 'a.png' has the labels 1 and 2");
+}
+
 TEST_F(ImageTextListTest, TakesOtherNamesAndSeparators) {
   const ImageTextList list =
       open("img;cap\na.png;b,c\n", {.image_column = "img", .caption_column = "cap", .separator = ';'});

@@ -46,6 +46,13 @@ TEST_F(WebDatasetTest, GroupsMembersByKey) {
   EXPECT_EQ(shard.annotation(0).captions, a.captions);
 }
 
+TEST_F(WebDatasetTest, TakesLinesForCaptions) {
+  const WebDataset shard = open(tar_member("a.png", "") + tar_member("a.txt", "a cat\r\n\n  a cat on a mat \nun chat") +
+                                tar_member("b.png", "") + tar_member("b.txt", " \n"));
+  EXPECT_EQ(shard.annotation(0).captions, (std::vector<std::string>{"a cat", "  a cat on a mat", "un chat"}));
+  EXPECT_EQ(shard.annotation(1).captions, std::vector<std::string>{""});
+}
+
 TEST_F(WebDatasetTest, KeysEndAtTheFirstDotOfTheLastPart) {
   const WebDataset shard = open(tar_member("v1.0/a.png", "1") + tar_member("v1.0/a.seg.png", "2") +
                                 tar_member(".hidden.png", "3") + tar_member("README", "4"));
@@ -67,7 +74,7 @@ TEST_F(WebDatasetTest, RefusesTwoPicturesOfOneKey) {
 }
 
 TEST_F(WebDatasetTest, RefusesLabelsThatAreNoIndex) {
-  for (const char* label : {"", "-1", "cat", "1 2", "1.0", "99999999999999999999"}) {
+  for (const char* label : {"", "-1", "cat", "1 2", "1\n2", "1.0", "99999999999999999999"}) {
     const WebDataset shard = open(tar_member("a.png", "") + tar_member("a.cls", label));
     const std::string message = file_error_of([&] { (void)shard.sample(0); });
     EXPECT_NE(message.find("member 'a.cls': expected the index of a class"), std::string::npos) << message;

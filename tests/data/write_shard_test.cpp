@@ -29,6 +29,23 @@ TEST(WriteShard, KeepsPicturesCaptionsAndLabels) {
   }
 }
 
+TEST(WriteShard, KeepsSeveralCaptionsOfAPicture) {
+  class Several final : public test::NamedSamples {
+   public:
+    Several() : NamedSamples("k", 1) {}
+    [[nodiscard]] Sample sample(Index i) const override {
+      Sample sample = annotation(i);
+      sample.image_bytes = "\x89PNG";
+      sample.captions = {"a cat", "a cat\non a mat", "un chat"};
+      return sample;
+    }
+  };
+  const test::TemporaryDirectory folder;
+  write_shard(Several(), folder.path("a.tar"));
+  const std::vector<std::string> expected = {"a cat", "a cat on a mat", "un chat"};
+  EXPECT_EQ(WebDataset(folder.path("a.tar")).annotation(0).captions, expected);
+}
+
 TEST(WriteShard, CopiesEncodedPicturesAsTheyAre) {
   class Encoded final : public test::NamedSamples {
    public:

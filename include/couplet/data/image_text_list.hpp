@@ -1,12 +1,14 @@
 #pragma once
 /// A list of pictures and captions: a TSV or CSV file with the columns `filepath` and `title`, open_clip's names, and
 /// optionally `label` (the index of the class). Other columns are ignored; relative paths start at the list's folder.
+/// Rows of one path are one picture with several captions.
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,7 +32,8 @@ class ImageTextList final : public Dataset {
   static constexpr std::uint64_t max_list_bytes = std::uint64_t{4} << 30;
 
   /// Reads the list; pictures are opened when they are asked for. file_error naming line and column: no image column,
-  /// neither captions nor labels, a row with more or fewer fields than the header, a label that is no index.
+  /// neither captions nor labels, a row with more or fewer fields than the header, a label that is no index, two labels
+  /// of one picture.
   explicit ImageTextList(const std::string& path, const ListOptions& options = {}) {
     const std::size_t slash = path.rfind('/');
     if (slash != std::string::npos) folder_ = path.substr(0, slash + 1);
@@ -55,7 +58,7 @@ class ImageTextList final : public Dataset {
     Sample sample;
     sample.key = row.path;
     sample.source = row.path.front() == '/' ? row.path : folder_ + row.path;
-    if (row.caption) sample.captions.push_back(*row.caption);
+    sample.captions = row.captions;
     sample.label = row.label;
     return sample;
   }
@@ -63,7 +66,7 @@ class ImageTextList final : public Dataset {
  private:
   struct Row {
     std::string path;
-    std::optional<std::string> caption;
+    std::vector<std::string> captions;
     std::optional<std::int64_t> label;
   };
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
@@ -79,17 +82,27 @@ class ImageTextList final : public Dataset {
     if (caption == none && label == none) {
       table.fail("expected a column '" + options.caption_column + "' or '" + options.label_column + "'");
     }
+    std::unordered_map<std::string, std::size_t> row_of;
     while (table.next(fields)) {
       if (fields.size() != columns) {
         table.fail("expected " + std::to_string(columns) + " fields, found " + std::to_string(fields.size()));
       }
-      Row row;
       if (fields[image].empty()) table.fail("'" + options.image_column + "' is empty");
-      row.path = std::move(fields[image]);
-      if (caption != none) row.caption = std::move(fields[caption]);
-      if (label != none) row.label = parse_label(table, fields[label]);
-      rows_.push_back(std::move(row));
+      const auto [found, is_new] = row_of.try_emplace(std::move(fields[image]), rows_.size());
+      if (is_new) rows_.push_back({found->first, {}, {}});
+      Row& row = rows_[found->second];
+      if (caption != none) row.captions.push_back(std::move(fields[caption]));
+      if (label != none) set_label(table, row, fields[label]);
     }
+  }
+
+  static void set_label(const SeparatedValues& table, Row& row, const std::string& text) {
+    const std::optional<std::int64_t> label = parse_label(table, text);
+    if (!label) return;
+    if (row.label && row.label != label) {
+      table.fail("'" + printable(row.path) + "' has the labels " + std::to_string(*row.label) + " and " + text);
+    }
+    row.label = label;
   }
 
   /// The column of that name or none; file_error: two of them.

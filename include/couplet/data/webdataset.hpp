@@ -3,8 +3,10 @@
 /// <key>.cls].
 ///
 /// As in webdataset, the key is the path up to the first '.' of its last part and the extension, in lower case, all
-/// that follows; other extensions (json, npy) are ignored. `.txt` holds one caption, `.cls` the index of the class in
-/// decimal. Reference: github.com/webdataset/webdataset, "The WebDataset Format".
+/// that follows; other extensions (json, npy) are ignored. `.txt` holds captions, one a line, `.cls` the index of the
+/// class in decimal. References: github.com/webdataset/webdataset, "The WebDataset Format"; several captions in lines
+/// as in the retrieval sets of github.com/LAION-AI/CLIP_benchmark.
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +45,7 @@ class WebDataset final : public Dataset {
     Sample sample;
     sample.key = group.key;
     sample.source = tar_.path() + ": " + printable(member(group.picture)->name);
-    if (const TarMember* text = member(group.text)) sample.captions.push_back(read_line(*text));
+    if (const TarMember* text = member(group.text)) sample.captions = read_lines(*text);
     if (const TarMember* label = member(group.label)) sample.label = read_label(*label);
     return sample;
   }
@@ -88,14 +90,27 @@ class WebDataset final : public Dataset {
   }
 
   /// The text of a member without the white space at its end.
-  [[nodiscard]] std::string read_line(const TarMember& text) const {
-    std::string line = tar_.read(text, max_caption_bytes);
-    line.resize(line.find_last_not_of(" \t\r\n") + 1);
-    return line;
+  static std::string without_blank_end(std::string text) {
+    text.resize(text.find_last_not_of(" \t\r\n") + 1);
+    return text;
+  }
+
+  /// The lines that are not blank, without the blanks at their ends; one empty line where there is none.
+  [[nodiscard]] std::vector<std::string> read_lines(const TarMember& member) const {
+    const std::string text = tar_.read(member, max_caption_bytes);
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      std::string line = without_blank_end(text.substr(begin, end - begin));
+      if (!line.empty()) lines.push_back(std::move(line));
+      begin = end + 1;
+    }
+    if (lines.empty()) lines.emplace_back();
+    return lines;
   }
 
   [[nodiscard]] std::int64_t read_label(const TarMember& member) const {
-    const std::string text = read_line(member);
+    const std::string text = without_blank_end(tar_.read(member, max_caption_bytes));
     std::int64_t label = -1;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
     if (error != std::errc() || end != text.data() + text.size() || label < 0) {

@@ -1,7 +1,9 @@
 #pragma once
 /// Writes a data set as a webdataset shard: <key>.png or .jpg, <key>.txt, <key>.cls. Equal data, equal bytes.
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "couplet/data/dataset.hpp"
 #include "couplet/data/tar_writer.hpp"
@@ -9,8 +11,22 @@
 
 namespace couplet::inline COUPLET_ABI::data {
 
-/// Pictures that are pixels are written as PNG, encoded ones as they are. Of several captions the first is written; the
-/// .cls member holds the label where there is one. std::invalid_argument: a key that occurs twice or contains a '.'.
+namespace detail {
+
+/// One caption a line. A line break inside a caption becomes a space: tokenizers take both alike.
+inline std::string caption_lines(std::vector<std::string> captions) {
+  std::string lines;
+  for (std::string& caption : captions) {
+    std::replace(caption.begin(), caption.end(), '\n', ' ');
+    lines += (lines.empty() ? "" : "\n") + caption;
+  }
+  return lines;
+}
+
+}  // namespace detail
+
+/// Pictures that are pixels are written as PNG, encoded ones as they are. Captions are written one a line; the .cls
+/// member holds the label where there is one. std::invalid_argument: a key that occurs twice or contains a '.'.
 /// file_error: a sample cannot be read, the shard cannot be written.
 inline void write_shard(const Dataset& dataset, const std::string& path) {
   TarWriter tar(path);
@@ -22,7 +38,7 @@ inline void write_shard(const Dataset& dataset, const std::string& path) {
     const bool encoded = !sample.image_bytes.empty();
     const bool jpeg = encoded && std::string_view(sample.image_bytes).substr(0, 2) == "\xff\xd8";
     tar.add(sample.key + (jpeg ? ".jpg" : ".png"), encoded ? sample.image_bytes : image::encode_png(sample.image));
-    if (!sample.captions.empty()) tar.add(sample.key + ".txt", sample.captions.front());
+    if (!sample.captions.empty()) tar.add(sample.key + ".txt", detail::caption_lines(sample.captions));
     if (sample.label) tar.add(sample.key + ".cls", std::to_string(*sample.label));
   }
   tar.finish();
