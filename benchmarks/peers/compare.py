@@ -28,9 +28,13 @@ parser.add_argument("--worker", default=str(ROOT / "build" / "benchmarks" / "cou
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--only", default="", help="rows whose name contains one of these, separated by commas")
 parser.add_argument("--seconds", type=float, default=12, help="time for the repetitions of a row")
+parser.add_argument("--level", choices=["avx2"], help="float32 with the instructions of this level alone, on both sides")
 parser.add_argument("--captions", default="", help="a TSV list with a column title or name: texts of real length")
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(options.threads)
+if options.level:
+    os.environ |= {"COUPLET_ARCH": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+                   "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -322,18 +326,22 @@ def linear(rows, bf16):
                                  lambda: rows.couplet("linear", **settings), {"PyTorch": work})
 
 
-def losses(rows):
+def losses(rows, bf16):
     import open_clip
 
     loss = open_clip.ClipLoss()
-    for pairs in (8192,):
-        name = f"InfoNCE forward + backward, f32, N = {pairs}"
-        if not rows.wanted(name):
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        if precision == "bfloat16" and not bf16:
             continue
-        image, text = (F.normalize(torch.randn(pairs, 512), dim=-1).requires_grad_() for _ in range(2))
-        scale = torch.tensor(2.6593).exp().requires_grad_()
-        rows.measure(name, 1, "losses/s", lambda: rows.couplet("clip_loss", pairs=pairs, width=512),
-                     {"open_clip": lambda: loss(image, text, scale).backward()})
+        for pairs in (8192, 16384):
+            name = f"InfoNCE forward + backward, {'f32' if precision == 'float32' else 'bf16'}, N = {pairs}"
+            if not rows.wanted(name):
+                continue
+            image, text = (F.normalize(torch.randn(pairs, 512), dim=-1).to(dtype).requires_grad_() for _ in range(2))
+            scale = torch.tensor(2.6593).exp().to(dtype).requires_grad_()
+            settings = dict(pairs=pairs, width=512, precision=precision)
+            rows.measure(name, 1, "losses/s", lambda: rows.couplet("clip_loss", **settings),
+                         {"open_clip": lambda: loss(image, text, scale).backward()})
 
 
 # ---------------------------------------------------------------------------------------------------------------- output
@@ -398,7 +406,7 @@ def main():
             bf16 = False
         attention(rows, bf16)
         linear(rows, bf16)
-        losses(rows)
+        losses(rows, bf16)
         towers(rows, inputs, bf16)
         training(rows, inputs, bf16)
 

@@ -8,7 +8,9 @@
 //   train precision=P batch=B ids=NAME                         one step with AdamW
 //   attention tokens=T heads=BH backward=0|1                   head_dim 64, float32
 //   linear rows=R inputs=K outputs=N precision=P direction=forward|input|weight
-//   clip_loss pairs=N width=E
+//   clip_loss pairs=N width=E precision=P
+//   learn model=DIR data=FILE precision=P lr=R warmup=W write=FILE   a run of training: the loss of every step, from
+//                                 the tensors pixel_values, input_ids and order (steps, batch) of the samples
 //   peak                          answers with the float32 multiply-add peak in GFLOP/s
 #include <iostream>
 #include <map>
@@ -90,6 +92,7 @@ class Worker {
     if (task.name == "attention") return attention(task);
     if (task.name == "linear") return linear(task);
     if (task.name == "clip_loss") return clip_loss(task);
+    if (task.name == "learn") return learn(task);
     if (task.name == "peak") return bench::measure_peak(available_threads()) * 1e-9;
     throw std::invalid_argument("unknown task " + task.name);
   }
@@ -195,13 +198,44 @@ class Worker {
 
   double clip_loss(const Task& task) {
     const Index pairs = task.number("pairs"), width = task.number("width");
+    const Precision precision = task.precision();
     Tensor<float, 2>& image = matrix("image", pairs, width);
     Tensor<float, 2>& text = matrix("text", pairs, width);
     ops::l2_normalize_forward<float>(image, image, {});
     ops::l2_normalize_forward<float>(text, text, {});
     losses::ContrastiveGradients<float> gradients{.image_features = matrix("dimage", pairs, width),
                                                   .text_features = matrix("dtext", pairs, width)};
-    return seconds_of([&] { losses::ClipLoss<float>().forward_backward(image, text, 2.6593F, gradients, workspace_); });
+    const losses::ClipLoss<float> loss(precision);
+    return seconds_of([&] { loss.forward_backward(image, text, 2.6593F, gradients, workspace_); });
+  }
+
+  double learn(const Task& task) {
+    Pretrained<float> bundle = load_pretrained(task.text("model"));
+    bundle.model.prepare(task.precision());
+    const checkpoint::SafetensorsFile data(task.text("data"));
+    const auto pixels = read_tensor<float, 4>(data, "pixel_values");
+    const auto ids = read_tensor<std::int64_t, 2>(data, "input_ids");
+    const auto order = read_tensor<std::int64_t, 2>(data, "order");
+    const Index steps = order.extent(0), batch = order.extent(1), picture = pixels.size() / pixels.extent(0);
+    train::Trainer<float> trainer(
+        bundle.model,
+        {.schedule = {.base = std::stod(task.text("lr")), .warmup = task.number("warmup"), .steps = steps}});
+    Tensor<float, 4> batch_pixels({batch, pixels.extent(1), pixels.extent(2), pixels.extent(3)});
+    Tensor<std::int64_t, 2> batch_ids({batch, ids.extent(1)});
+    Tensor<float, 1> losses({steps});
+    const double time = seconds_of([&] {
+      for (Index step = 0; step < steps; ++step) {
+        for (Index i = 0; i < batch; ++i) {
+          const Index sample = order(step, i);
+          std::copy_n(pixels.data() + sample * picture, picture, batch_pixels.data() + i * picture);
+          std::copy_n(&ids(sample, 0), ids.extent(1), &batch_ids(i, 0));
+        }
+        losses(step) = static_cast<float>(trainer.step(batch_pixels, batch_ids).loss);
+      }
+    });
+    checkpoint::save_safetensors(task.text("write"),
+                                 {checkpoint::tensor_record("losses", checkpoint::DType::f32, {steps}, losses.data())});
+    return time;
   }
 
   /// A matrix that stays from task to task while its size does.

@@ -26,7 +26,7 @@ TEST(Describe, Clip) {
             "first id 49407");
   EXPECT_EQ(line(config, "features"), "512, scale 100, no bias");
   EXPECT_EQ(line(config, "parameters"),
-            "151,277,313 (image tower 87,849,216, text tower 63,428,096), 605.1 MB of weights");  // open_clip's counts
+            "151,277,313 (image tower 87,849,216, text tower 63,428,096), 605.1 MB in float32");  // open_clip's counts
 }
 
 TEST(Describe, ResidualNetworks) {

@@ -108,7 +108,7 @@ inline std::vector<DescriptionLine> describe_model(const ClipConfig& config, dou
                            (config.init_logit_bias ? ", bias " + rounded(bias) : ", no bias")},
           {"parameters", detail::grouped(all) + " (image tower " + detail::grouped(vision) + ", text tower " +
                              detail::grouped(text) + "), " + io::detail::number_text(std::round(10 * megabytes) / 10) +
-                             " MB of weights"}};
+                             " MB in " + (bytes_per_parameter == 8 ? "float64" : "float32")}};
 }
 
 /// The same in short.
