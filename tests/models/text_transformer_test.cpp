@@ -97,6 +97,30 @@ TEST_P(ClassTokenTest, GradientsOfEveryParameter) {
   EXPECT_TRUE(test::same_bits(again.token_embedding.grad, tower.token_embedding.grad));
 }
 
+TEST_P(ClassTokenTest, WhatLearnsHasTheSameGradientsWhenWhatLiesBelowIsFrozen) {
+  TextTransformer<double> whole(small_text(TextPool::class_token, GetParam()), 6);
+  test::randomize(whole, 1);
+  whole.prepare();
+  TextTransformer<double> frozen = whole;
+  for (auto* each : {&frozen.token_embedding, &frozen.cls_emb, &frozen.positional_embedding}) each->trainable = false;
+  nn::set_trainable(frozen.transformer.resblocks[0], false);
+  const auto dfeatures = test::random_matrix<double>(3, 6, 3);
+  Workspace workspace;
+  TextTransformer<double>::Saved saved;
+  Tensor<double, 2> features({3, 6});
+  for (auto* tower : {&whole, &frozen}) {
+    saved = {};
+    nn::zero_grad(*tower);
+    tower->forward(padded_ids(), features, workspace, &saved);
+    tower->backward(dfeatures, workspace, saved);
+    EXPECT_EQ(saved.transformer.resblocks[0].x.size() > 0, tower == &whole);
+  }
+  EXPECT_TRUE(test::same_bits(whole.transformer.resblocks[1].ln_1.weight.grad,
+                              frozen.transformer.resblocks[1].ln_1.weight.grad));
+  EXPECT_FALSE(frozen.transformer.resblocks[0].ln_1.weight.has_grad());
+  EXPECT_FALSE(frozen.token_embedding.has_grad());
+}
+
 INSTANTIATE_TEST_SUITE_P(CausalOrNot, ClassTokenTest, testing::Bool());
 
 /// open_clip's mask: what follows a padding token is hidden, the class token of a padded text from itself.

@@ -104,6 +104,34 @@ TEST(Transformer, PooledGradientsAndNoLayersAtAll) {
   }
 }
 
+TEST(Transformer, BlocksBelowTheFirstSaveNothingAndHearOfNothing) {
+  nn::Transformer<double> transformer(8, 3, 2, 12, Activation::gelu, 1e-3, false);
+  test::randomize(transformer, 1);
+  transformer.prepare();
+  EXPECT_EQ(transformer.first_trainable(), 0U);
+  nn::set_trainable(transformer.resblocks[0], false);
+  nn::set_trainable(transformer.resblocks[2], false);
+  EXPECT_EQ(transformer.first_trainable(), 1U);
+  nn::set_trainable(transformer, false);
+  EXPECT_EQ(transformer.first_trainable(), 3U);
+  nn::set_trainable(transformer, true);
+  nn::zero_grad(transformer);
+  const Sequences sequences(offsets);
+  Tensor<double, 2> x = test::random_matrix<double>(9, 8, 2), dx = test::random_matrix<double>(9, 8, 3);
+  Workspace workspace;
+  KeepGradients observer;
+  nn::Transformer<double>::Saved saved;
+  saved.first = 2;
+  saved.observer = &observer;
+  transformer.forward(x, sequences, workspace, &saved);
+  transformer.backward(dx, sequences, workspace, saved);
+  EXPECT_EQ(saved.resblocks[1].x.size(), 0);
+  EXPECT_GT(saved.resblocks[2].x.size(), 0);
+  EXPECT_EQ(observer.blocks, std::vector{&transformer.resblocks[2]});
+  EXPECT_EQ(KeepGradients::gradients_of(transformer.resblocks[1]),
+            std::vector<double>(static_cast<std::size_t>(nn::count_parameters(transformer.resblocks[1]))));
+}
+
 nn::Transformer<float> random_transformer(bool causal) {
   nn::Transformer<float> transformer(48, 3, 3, 80, Activation::gelu, 1e-5, causal, true);
   std::uint64_t seed = 0;

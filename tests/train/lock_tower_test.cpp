@@ -82,40 +82,85 @@ TEST(LockImageTower, TheLastGroupOfCocaHasItsPooler) {
   EXPECT_EQ(learning(tower), (std::set<std::string>{"attn_pool", "proj"}));
 }
 
-TEST(LockImageTower, UnlockedGroupsGetTheGradientsTheyAlwaysGot) {
-  ClipConfig config = locked_config();
-  VisionTransformer<float> whole(config.vision, config.embed_dim);
+VisionTransformer<float> random_tower(const ClipConfig& config) {
+  VisionTransformer<float> tower(config.vision, config.embed_dim);
   std::uint64_t seed = 0;
-  whole.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
+  tower.visit_parameters([&](std::string_view, Parameter<float>& parameter) {
     const auto values = test::random_vector<float>(parameter.size(), ++seed, 0.2);
     std::copy_n(values.data(), parameter.size(), parameter.value.data());
   });
-  whole.prepare();
-  VisionTransformer<float> locked = whole;
-  train::lock_image_tower(locked, 2);
+  tower.prepare();
+  return tower;
+}
+
+/// One forward and one backward pass: gradients, and what the forward pass saved.
+VisionTransformer<float>::Saved run_tower(VisionTransformer<float>& tower, bool grad_checkpointing) {
   const auto pixels = test::random_tensor<float, 4>({3, 3, 32, 32}, 5);
-  const auto dfeatures = test::random_tensor<float, 2>({3, config.embed_dim}, 6);
-  Tensor<float, 2> features({3, config.embed_dim});
+  const auto dfeatures = test::random_tensor<float, 2>({3, tower.embed_dim()}, 6);
+  Tensor<float, 2> features({3, tower.embed_dim()});
   Workspace workspace;
-  for (auto* tower : {&whole, &locked}) {
-    VisionTransformer<float>::Saved saved;
-    nn::zero_grad(*tower);
-    tower->forward(pixels, features, workspace, &saved);
-    tower->backward(dfeatures, workspace, saved);
-  }
-  EXPECT_TRUE(test::same_bits(whole.proj.weight.grad, locked.proj.weight.grad));
-  EXPECT_TRUE(test::same_bits(whole.ln_post.weight.grad, locked.ln_post.weight.grad));
-  std::vector<Parameter<float>*> expected;
-  whole.visit_parameters([&](std::string_view, Parameter<float>& parameter) { expected.push_back(&parameter); });
-  std::size_t i = 0;
-  locked.visit_parameters([&](std::string_view name, Parameter<float>& parameter) {
-    const Parameter<float>& same = *expected[i++];
-    if (parameter.trainable) {
-      EXPECT_TRUE(test::same_bits(same.grad, parameter.grad)) << name;
-    } else {
-      EXPECT_FALSE(parameter.has_grad()) << name;
+  VisionTransformer<float>::Saved saved;
+  saved.transformer.grad_checkpointing = grad_checkpointing;
+  nn::zero_grad(tower);
+  tower.forward(pixels, features, workspace, &saved);
+  tower.backward(dfeatures, workspace, saved);
+  return saved;
+}
+
+/// Which blocks have saved something.
+std::vector<bool> blocks_saved(const VisionTransformer<float>::Saved& saved) {
+  std::vector<bool> saves;
+  for (const auto& block : saved.transformer.resblocks) saves.push_back(block.x.size() + block.mid.size() > 0);
+  for (const auto& input : saved.transformer.inputs) saves.push_back(input.size() > 0);
+  return saves;
+}
+
+class UnlockedGroups : public testing::TestWithParam<bool> {};
+
+TEST_P(UnlockedGroups, GetTheGradientsTheyAlwaysGotAndNothingBelowIsSaved) {
+  const bool grad_checkpointing = GetParam();
+  for (const ClipConfig& config : {locked_config(), locked_config(true), as_coca(locked_config())}) {
+    VisionTransformer<float> whole = random_tower(config);
+    EXPECT_EQ(blocks_saved(run_tower(whole, grad_checkpointing)), std::vector<bool>(3, true));
+    std::vector<Parameter<float>*> expected;
+    whole.visit_parameters([&](std::string_view, Parameter<float>& parameter) { expected.push_back(&parameter); });
+    for (Index n = 1; n <= train::lock_groups(whole); ++n) {
+      VisionTransformer<float> locked = whole;
+      train::lock_image_tower(locked, n);
+      const VisionTransformer<float>::Saved saved = run_tower(locked, grad_checkpointing);
+      EXPECT_EQ(blocks_saved(saved), (std::vector<bool>{n >= 4, n >= 3, n >= 2})) << n;
+      EXPECT_EQ(saved.embedded.size() > 0, n == 5 && config.vision.ln_pre) << n;
+      EXPECT_EQ(saved.conv1.pixels.size() > 0, n == 5) << n;
+      std::size_t i = 0;
+      locked.visit_parameters([&](std::string_view name, Parameter<float>& parameter) {
+        const Parameter<float>& same = *expected[i++];
+        if (parameter.trainable) {
+          EXPECT_TRUE(test::same_bits(same.grad, parameter.grad)) << n << ' ' << name;
+        } else {
+          EXPECT_FALSE(parameter.has_grad()) << n << ' ' << name;
+        }
+      });
     }
-  });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutGradCheckpointing, UnlockedGroups, testing::Bool());
+
+/// A block in the middle that is frozen lets gradients through to those below.
+TEST(LockImageTower, FrozenBlocksAboveLearningOnesStillRunBackward) {
+  VisionTransformer<float> whole = random_tower(locked_config());
+  VisionTransformer<float> locked = whole;
+  (void)run_tower(whole, false);
+  train::lock_image_tower(locked, 0);
+  nn::set_trainable(locked.transformer.resblocks[1], true);
+  EXPECT_EQ(blocks_saved(run_tower(locked, false)), (std::vector<bool>{false, true, true}));
+  EXPECT_TRUE(test::same_bits(whole.transformer.resblocks[1].mlp.c_fc.weight.grad,
+                              locked.transformer.resblocks[1].mlp.c_fc.weight.grad));
+  EXPECT_FALSE(locked.transformer.resblocks[2].mlp.c_fc.weight.has_grad());
+  nn::set_trainable(locked.transformer.resblocks[1], false);
+  locked.class_embedding.trainable = true;
+  EXPECT_EQ(blocks_saved(run_tower(locked, false)), std::vector<bool>(3, true));
+  EXPECT_TRUE(test::same_bits(whole.class_embedding.grad, locked.class_embedding.grad));
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ class TextTransformer {
     typename nn::Transformer<T>::Saved transformer;
     Tensor<T, 2> out;  // (B, C), what enters ln_final
     typename nn::LayerNorm<T>::Saved ln_final;
+    bool embeddings_learn = true;
   };
 
   TextTransformer() = default;
@@ -59,6 +60,10 @@ class TextTransformer {
     const TensorView<T, 2> x = workspace.matrix<T>(texts.sequences.rows(), config_.width);
     const TensorView<T, 2> pooled = workspace.matrix<T>(texts.sequences.count(), config_.width);
     embed(texts, x);
+    if (saved != nullptr) {
+      saved->embeddings_learn = embeddings_learn();
+      saved->transformer.first = saved->embeddings_learn ? 0 : transformer.first_trainable();
+    }
     transformer.forward_pooled(x, texts.sequences, texts.pooled_rows, pooled, workspace,
                                saved != nullptr ? &saved->transformer : nullptr);
     if (saved != nullptr) save(texts, pooled, *saved);
@@ -67,7 +72,8 @@ class TextTransformer {
     text_projection.forward(normalized, {}, features, workspace);
   }
 
-  /// dfeatures: (B, E). Adds to the gradients of all parameters.
+  /// dfeatures: (B, E). Adds to the gradients of all parameters that learn, and ends with the lowest of them: what lies
+  /// below has saved nothing.
   void backward(TensorView<const T, 2> dfeatures, Workspace& workspace, const Saved& saved) {
     if (dfeatures.extent(0) == 0) return;
     Workspace::Scope scope(workspace);
@@ -80,6 +86,7 @@ class TextTransformer {
     text_projection.backward(dfeatures, normalized, dnormalized, workspace);
     ln_final.backward(dnormalized, saved.out.view(), saved.ln_final, dpooled, false);
     transformer.backward_pooled(dpooled, texts, saved.pooled, dx, workspace, saved.transformer);
+    if (!saved.embeddings_learn) return;
     ops::embedding_backward<T>(
         saved.ids, saved.places, dx, token_embedding.trainable ? token_embedding.grad_matrix() : TensorView<T, 2>{},
         positional_embedding.trainable ? positional_embedding.grad_matrix() : TensorView<T, 2>{});
@@ -106,6 +113,11 @@ class TextTransformer {
   nn::Linear<T> text_projection;  ///< (E, C)
 
  private:
+  [[nodiscard]] bool embeddings_learn() const {
+    return token_embedding.trainable || positional_embedding.trainable ||
+           (config_.has_class_token() && cls_emb.trainable);
+  }
+
   void check(TensorView<const std::int64_t, 2> ids, TensorView<T, 2> features) const {
     const Index length = ids.extent(1);
     const bool fits = !config_.full_length() || length == config_.context_length;

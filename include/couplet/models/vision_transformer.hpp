@@ -4,6 +4,7 @@
 /// and resize their positions to each. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020; names as open_clip's
 /// VisionTransformer.
 #include "couplet/models/config.hpp"
+#include "couplet/models/pictures.hpp"
 #include "couplet/nn/attention_pool.hpp"
 #include "couplet/nn/attentional_pooler.hpp"
 #include "couplet/nn/average_pool.hpp"
@@ -12,19 +13,6 @@
 #include "couplet/nn/transformer.hpp"
 
 namespace couplet::inline COUPLET_ABI {
-
-/// Pictures of one size, of which a pass may see some patches alone (FLIP's patch dropout: Li et al., "Scaling
-/// Language-Image Pre-training via Masking", 2023).
-template <class T>
-struct Pictures {
-  TensorView<const T, 4> pixels;            ///< (B, 3, H, W), normalised
-  TensorView<const Index, 2> patches = {};  ///< (B, K), those seen, counted by rows; empty: all
-
-  [[nodiscard]] Index extent(std::size_t axis) const { return pixels.extent(axis); }
-  [[nodiscard]] Pictures slice(Index begin, Index end) const {
-    return {pixels.slice(begin, end), patches.empty() ? patches : patches.slice(begin, end)};
-  }
-};
 
 template <class T>
 class VisionTransformer {
@@ -42,6 +30,7 @@ class VisionTransformer {
     typename nn::AttentionPool<T>::Saved attn_pool;
     typename nn::AttentionalPooler<T>::Saved attn_pooler;
     Index batch = 0;
+    bool embeddings_learn = true;  // otherwise they save nothing
   };
 
   VisionTransformer() = default;
@@ -103,8 +92,8 @@ class VisionTransformer {
     const Index seen = pictures.patches.empty() ? patches() : pictures.patches.extent(1);
     const Sequences images = nn::equal_lengths(pictures.extent(0), class_rows() + seen, workspace);
     const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
-    save_rows(images, saved);
-    embed(pictures, images, x, workspace, saved);
+    begin(images, saved);
+    embed(pictures, images, x, workspace, below(saved));
     run(x, images, features, workspace, saved);
   }
 
@@ -120,12 +109,13 @@ class VisionTransformer {
     for (std::size_t b = 0; b < batch; ++b) offsets[b + 1] = offsets[b] + grid_of(pixels[b]).size();
     const Sequences images({offsets, batch + 1});
     const TensorView<T, 2> x = workspace.matrix<T>(images.rows(), config_.width);
-    save_rows(images, saved);
-    embed_each(pixels, images, x, workspace, saved);
+    begin(images, saved);
+    embed_each(pixels, images, x, workspace, below(saved));
     run(x, images, features, workspace, saved);
   }
 
-  /// dfeatures: (B, E). Adds to the gradients of all parameters.
+  /// dfeatures: (B, E). Adds to the gradients of all parameters that learn, and ends with the lowest of them: what lies
+  /// below has saved nothing.
   void backward(TensorView<const T, 2> dfeatures, Workspace& workspace, const Saved& saved) {
     if (saved.batch == 0) return;
     Workspace::Scope scope(workspace);
@@ -136,18 +126,19 @@ class VisionTransformer {
     if (config_.pool == VisionPool::class_token) {
       backward_row_head(dfeatures, dpooled, workspace, saved);
       transformer.backward_pooled(dpooled, images, first_rows(images, workspace), dx, workspace, saved.transformer);
-      return backward_embed(dx, images, workspace, saved);
-    }
-    if (config_.pool == VisionPool::attentional_pooler) {
-      backward_row_head(dfeatures, dpooled, workspace, saved);
-      attn_pooler.backward(dpooled, images, dx, workspace, saved.attn_pooler);
-    } else if (config_.ln_after_pool) {
-      backward_row_head(dfeatures, dpooled, workspace, saved);
-      nn::average_pool_backward<T>(dpooled, images, class_rows(), dx);
     } else {
-      backward_token_head(dfeatures, images, dpooled, dx, workspace, saved);
+      if (config_.pool == VisionPool::attentional_pooler) {
+        backward_row_head(dfeatures, dpooled, workspace, saved);
+        attn_pooler.backward(dpooled, images, dx, workspace, saved.attn_pooler);
+      } else if (config_.ln_after_pool) {
+        backward_row_head(dfeatures, dpooled, workspace, saved);
+        nn::average_pool_backward<T>(dpooled, images, class_rows(), dx);
+      } else {
+        backward_token_head(dfeatures, images, dpooled, dx, workspace, saved);
+      }
+      transformer.backward(dx, images, workspace, saved.transformer);
     }
-    transformer.backward(dx, images, workspace, saved.transformer);
+    if (!saved.embeddings_learn) return;
     config_.flexible() ? backward_embed_each(dx, images, workspace, saved)
                        : backward_embed(dx, images, workspace, saved);
   }
@@ -176,11 +167,21 @@ class VisionTransformer {
   nn::Linear<T> proj;                    ///< CLIP: (E, C), CoCa: (E, E), without bias; EVA02: (E, C)
 
  private:
-  static void save_rows(const Sequences& images, Saved* saved) {
+  /// The rows of the images, and where backward() ends.
+  void begin(const Sequences& images, Saved* saved) const {
     if (saved == nullptr) return;
     saved->batch = images.count();
     saved->offsets.assign(1, 0);
     for (Index b = 0; b < images.count(); ++b) saved->offsets.push_back(images.end(b));
+    saved->embeddings_learn = embeddings_learn();
+    saved->transformer.first = saved->embeddings_learn ? 0 : transformer.first_trainable();
+  }
+  /// For what lies below the transformer.
+  static Saved* below(Saved* saved) { return saved != nullptr && saved->embeddings_learn ? saved : nullptr; }
+
+  [[nodiscard]] bool embeddings_learn() const {
+    return nn::any_trainable(conv1) || (config_.class_token && class_embedding.trainable) ||
+           positional_embedding.trainable || (config_.ln_pre && nn::any_trainable(ln_pre));
   }
 
   /// From the tokens of all images to their features. x: overwritten.

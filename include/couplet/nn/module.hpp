@@ -71,9 +71,10 @@ void set_trainable(M& module, bool trainable) {
 }
 
 template <class M>
-[[nodiscard]] bool any_trainable(M& module) {
+[[nodiscard]] bool any_trainable(const M& module) {
   bool any = false;
-  module.visit_parameters([&](std::string_view, auto& parameter) { any = any || parameter.trainable; });
+  const auto look = [&](std::string_view, const auto& parameter) { any = any || parameter.trainable; };
+  const_cast<M&>(module).visit_parameters(look);  // there is one list of parameters; this visitor only reads
   return any;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 /// A stack of residual attention blocks over a ragged batch.
+#include <algorithm>
 #include <vector>
 
 #include "couplet/nn/residual_attention_block.hpp"
@@ -26,6 +27,9 @@ class Transformer {
   /// Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
   struct Saved {
     bool grad_checkpointing = false;  ///< to be set before forward()
+    /// To be set before forward(): blocks below this one save nothing, and backward() ends with this one, where neither
+    /// they nor what enters them learns. See first_trainable().
+    std::size_t first = 0;
     std::vector<typename Block::Saved> resblocks;
     std::vector<Tensor<T, 2>> inputs;          // (R, C) of each block
     mutable typename Block::Saved recomputed;  // scratch of backward()
@@ -52,6 +56,13 @@ class Transformer {
     packing_ = packing;
   }
 
+  /// The lowest block that learns; as many as there are blocks where all are frozen.
+  [[nodiscard]] std::size_t first_trainable() const {
+    const auto found =
+        std::find_if(resblocks.begin(), resblocks.end(), [](const Block& block) { return any_trainable(block); });
+    return static_cast<std::size_t>(found - resblocks.begin());
+  }
+
   /// x: (R, C), the residual stream, changed in place.
   void forward(TensorView<T, 2> x, const Sequences& sequences, Workspace& workspace, Saved* saved) const {
     run(x, sequences, {}, workspace, saved);
@@ -65,12 +76,12 @@ class Transformer {
     run(x, sequences, {pooled_rows, y}, workspace, saved);
   }
 
-  /// dx: (R, C), in place: the gradient of what went out before, of what came in afterwards.
+  /// dx: (R, C), in place: the gradient of what went out before, of what came into block saved.first afterwards.
   void backward(TensorView<T, 2> dx, const Sequences& sequences, Workspace& workspace, const Saved& saved) {
     backward_layers(resblocks.size(), dx, sequences, workspace, saved);
   }
 
-  /// dy: (sequences, C), overwritten   dx: (R, C), assigned.
+  /// dy: (sequences, C), overwritten   dx: (R, C), assigned, unless all blocks lie below saved.first.
   void backward_pooled(TensorView<T, 2> dy, const Sequences& sequences, std::span<const Index> pooled_rows,
                        TensorView<T, 2> dx, Workspace& workspace, const Saved& saved) {
     if (resblocks.empty()) {
@@ -78,6 +89,7 @@ class Transformer {
       return scatter_add_rows<T>(dy, pooled_rows, dx);
     }
     const std::size_t last = resblocks.size() - 1;
+    if (saved.first > last) return;
     resblocks[last].backward_pooled(dy, sequences, pooled_rows, dx, workspace,
                                     activations(last, sequences, pooled_rows, workspace, saved));
     if (saved.observer != nullptr) saved.observer->on_gradients(resblocks[last]);
@@ -130,10 +142,11 @@ class Transformer {
     });
   }
 
-  /// Layer i on one row block, with what backward() needs of it.
+  /// Layer i on one row block, with what backward() reads of it.
   void run_block(std::size_t i, const typename Block::Packed& weights, TensorView<T, 2> x, const RowBlock& block,
                  const Pooled& pooled, Workspace& workspace, Saved* saved) const {
     typename Block::Saved* activations = nullptr;
+    if (saved != nullptr && i < saved->first) saved = nullptr;
     if (saved != nullptr && saved->grad_checkpointing) {
       copy(TensorView<const T, 2>(rows_of(x, block)), rows_of(saved->inputs[i].view(), block));
     } else if (saved != nullptr) {
@@ -160,7 +173,7 @@ class Transformer {
 
   void backward_layers(std::size_t count, TensorView<T, 2> dx, const Sequences& sequences, Workspace& workspace,
                        const Saved& saved) {
-    for (std::size_t i = count; i-- > 0;) {
+    for (std::size_t i = count; i-- > saved.first;) {
       resblocks[i].backward(dx, sequences, causal, workspace, activations(i, sequences, {}, workspace, saved));
       if (saved.observer != nullptr) saved.observer->on_gradients(resblocks[i]);
     }
@@ -188,10 +201,12 @@ class Transformer {
   void resize(Saved& saved, Index rows, Index last_rows) const {
     saved.resblocks.resize(saved.grad_checkpointing ? 0 : resblocks.size());
     saved.inputs.resize(saved.grad_checkpointing ? resblocks.size() : 0);
-    for (std::size_t i = 0; i < saved.resblocks.size(); ++i) {
+    for (std::size_t i = saved.first; i < saved.resblocks.size(); ++i) {
       saved.resblocks[i].resize(resblocks[i], rows, i + 1 == resblocks.size() ? last_rows : rows);
     }
-    for (std::size_t i = 0; i < saved.inputs.size(); ++i) saved.inputs[i].resize({rows, resblocks[i].attn.width()});
+    for (std::size_t i = saved.first; i < saved.inputs.size(); ++i) {
+      saved.inputs[i].resize({rows, resblocks[i].attn.width()});
+    }
   }
 
   Packing packing_ = Packing::kept;
