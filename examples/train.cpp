@@ -21,7 +21,7 @@ class Report final : public train::RunObserver {
     if (status.step > 0) std::cout << "resumed after step " << status.step << " of " << status.total_steps << '\n';
   }
   void on_features(Index done, Index total) override {
-    features_.show(done, total, "of the locked image tower");
+    features_.show(done, total, "of the locked tower");
     if (done == total) features_.clear();
   }
   void on_note(const std::string& text) override {

@@ -90,8 +90,8 @@ struct TrainOptions {
                      "last groups of a locked image tower that learn all the same: projection, last block, ...")
         ->check(CLI::NonNegativeNumber);
     optimisation->add_option("--cache-features", run.cache_features,
-                             "file for the features of a locked image tower, computed once and used in every epoch and "
-                             "by later runs");
+                             "file for the features of a locked tower, computed once and used in every epoch and by "
+                             "later runs");
     optimisation->add_flag("--lock-text", run.lock_text, "freeze the text tower");
     optimisation->add_flag("--freeze-batch-norm", run.freeze_batch_norm,
                            "keep gains, biases and running statistics of a residual network's batch norm");

@@ -33,7 +33,7 @@ class OneDamaged final : public data::Dataset {
   data::SceneDataset scenes_;
 };
 
-train::ImageFeatures features(const std::string& path, Pretrained<float>& bundle, const data::Dataset& dataset) {
+train::CachedFeatures features(const std::string& path, Pretrained<float>& bundle, const data::Dataset& dataset) {
   return train::cached_image_features(path, bundle, dataset, [](Index, Index) {});
 }
 
@@ -42,12 +42,12 @@ TEST(ImageFeatures, AreComputedOnceAndReadBack) {
   const std::string path = folder.path("features.safetensors");
   Pretrained<float> bundle = test::small_bundle();
   const OneDamaged dataset(70);  // more than a batch of embed_images
-  const train::ImageFeatures first = features(path, bundle, dataset);
+  const train::CachedFeatures first = features(path, bundle, dataset);
   EXPECT_EQ(dataset.read, 70);
-  const train::ImageFeatures again = features(path, bundle, dataset);
+  const train::CachedFeatures again = features(path, bundle, dataset);
   EXPECT_EQ(dataset.read, 70);
   EXPECT_TRUE(test::same_bits(first.features, again.features));
-  for (const train::ImageFeatures* each : {&first, &again}) {
+  for (const train::CachedFeatures* each : {&first, &again}) {
     ASSERT_EQ(each->unreadable.size(), 1U);
     EXPECT_EQ(each->unreadable[0].index, 5);
     EXPECT_NE(each->unreadable[0].reason.find("damaged picture"), std::string::npos);
@@ -92,7 +92,7 @@ TEST(ImageFeatures, OtherTowersDataSetsAndDamageAreRefused) {
 
 TEST(WithoutPictures, GivesWordsAloneAndTheSameUnreadableSamples) {
   const auto dataset = std::make_shared<OneDamaged>(10);
-  const train::ImageFeatures known{.features = {}, .unreadable = {{5, "damaged picture"}}};
+  const train::CachedFeatures known{.features = {}, .unreadable = {{5, "damaged picture"}}};
   const train::WithoutPictures words(dataset, known);
   EXPECT_EQ(words.size(), 10);
   EXPECT_EQ(words.sample(3).captions, dataset->annotation(3).captions);

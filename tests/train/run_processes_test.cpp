@@ -190,17 +190,19 @@ TEST(TrainingRunOfSeveral, AnyProcessMayStopIt) {
 }
 
 TEST(TrainingRunOfSeveral, UsesTheFeaturesThatTheFirstHasCached) {
-  const test::TemporaryDirectory folder;
-  train::RunOptions o = shared_options(folder.path("one"), false);
-  o.crop_scale = 1;
-  o.lock_image = true;
-  o.cache_features = folder.path("features.safetensors");
-  const train::RunResult one = run_shared(1, o);
-  std::filesystem::remove(o.cache_features);
-  o.out = folder.path("three");
-  const train::RunResult three = run_shared(3, o);
-  EXPECT_NEAR(three.last_loss, one.last_loss, 1e-4 * one.last_loss);
-  EXPECT_LT(state_difference(folder.path("one"), folder.path("three")), 5e-3);
+  for (const bool lock_text : {false, true}) {
+    const test::TemporaryDirectory folder;
+    train::RunOptions o = shared_options(folder.path("one"), false);
+    o.crop_scale = 1;
+    (lock_text ? o.lock_text : o.lock_image) = true;
+    o.cache_features = folder.path("features.safetensors");
+    const train::RunResult one = run_shared(1, o);
+    std::filesystem::remove(o.cache_features);
+    o.out = folder.path("three");
+    const train::RunResult three = run_shared(3, o);
+    EXPECT_NEAR(three.last_loss, one.last_loss, 1e-4 * one.last_loss);
+    EXPECT_LT(state_difference(folder.path("one"), folder.path("three")), 5e-3);
+  }
 }
 
 TEST(TrainingRunOfSeveral, SkippedStepsNameTheSamplesOfAll) {

@@ -172,6 +172,50 @@ TEST(TrainingRun, CachedFeaturesOfALockedTowerChangeNoBit) {
   EXPECT_TRUE(weights(folder.path("plain")) == weights(folder.path("resumed")));
 }
 
+/// Scenes with a second caption each, which others share.
+class TwoCaptions final : public data::Dataset {
+ public:
+  [[nodiscard]] Index size() const override { return whole_->size(); }
+  [[nodiscard]] data::Sample sample(Index i) const override { return with_second(whole_->sample(i), i); }
+  [[nodiscard]] data::Sample annotation(Index i) const override { return with_second(whole_->annotation(i), i); }
+
+ private:
+  static data::Sample with_second(data::Sample sample, Index i) {
+    sample.captions.push_back("picture of class " + std::to_string(i % 5));
+    return sample;
+  }
+  std::shared_ptr<const data::Dataset> whole_ = scenes(1, 36);
+};
+
+/// Random crops and several captions, part of the image tower locked, in micro-batches.
+TEST(TrainingRun, CachedFeaturesOfALockedTextTowerChangeNoBit) {
+  const test::TemporaryDirectory folder;
+  const auto data = std::make_shared<TwoCaptions>();
+  const auto run_to = [&](const char* out, const std::string& cache, Index unlocked_groups, std::int64_t stop_after) {
+    RunOptions o = options(folder.path(out));
+    o.lock_text = true;
+    o.lock_image = unlocked_groups > 0;
+    o.lock_image_unlocked_groups = unlocked_groups;
+    o.micro_batch = 3;
+    o.cache_features = cache;
+    o.stop_after = stop_after;
+    o.resume = true;
+    Pretrained<float> bundle = test::small_bundle();
+    train::RunObserver silent;
+    return TrainingRun(bundle, data, nullptr, o).run(silent).last_loss;
+  };
+  const std::string cache = folder.path("features.safetensors");
+  EXPECT_EQ(run_to("plain", "", 0, 0), run_to("cached", cache, 0, 0));
+  const std::string made = io::read_file(cache, 1U << 20U);
+  (void)run_to("resumed", cache, 0, 5);
+  (void)run_to("resumed", cache, 0, 0);
+  EXPECT_TRUE(weights(folder.path("plain")) == weights(folder.path("cached")));
+  EXPECT_TRUE(weights(folder.path("plain")) == weights(folder.path("resumed")));
+  EXPECT_EQ(run_to("groups", "", 2, 0), run_to("cached-groups", cache, 2, 0));
+  EXPECT_TRUE(weights(folder.path("groups")) == weights(folder.path("cached-groups")));
+  EXPECT_EQ(io::read_file(cache, 1U << 20U), made);
+}
+
 TEST(TrainingRun, CachedFeaturesNeedALockedTowerAndTheSamePictures) {
   Pretrained<float> bundle = test::small_bundle();
   RunOptions o = options("unused");
@@ -195,6 +239,10 @@ TEST(TrainingRun, CachedFeaturesNeedALockedTowerAndTheSamePictures) {
   o.affine = {};
   o.color_jitter.hue = 0.1;
   EXPECT_THROW(make(), std::invalid_argument);
+  o.lock_text = true;
+  EXPECT_THROW(make(), std::invalid_argument);  // both towers
+  o.lock_image = false;
+  EXPECT_NO_THROW(make());  // of captions, which random pictures do not change
 }
 
 TEST(TrainingRun, ResumesWithTheSameBitsWithUnlockedGroups) {

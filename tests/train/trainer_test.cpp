@@ -125,6 +125,39 @@ TEST(Trainer, GradCheckpointingGivesTheSameBits) {
   }
 }
 
+/// The features of one tower alone stand for its inputs, in the same bits.
+TEST(Trainer, FeaturesOfAFrozenTowerStandForItsInputs) {
+  for (const bool text : {false, true}) {
+    std::vector<Clip<float>> models;
+    for (const bool known : {false, true}) {
+      models.push_back(initial_model());
+      Clip<float>& model = models.back();
+      text ? nn::set_trainable(model.text, false) : nn::set_trainable(model.visual, false);
+      Trainer<float> trainer(model, options());
+      for (std::int64_t step = 0; step < 3; ++step) {
+        const Batch batch(step);
+        Tensor<float, 2> features({16, 16});
+        Workspace workspace;
+        text ? model.encode_text(batch.ids, features, workspace)
+             : model.encode_image(batch.pixels, features, workspace);
+        if (!known) {
+          (void)trainer.step(batch.pixels, batch.ids);
+        } else if (text) {
+          (void)trainer.step_features(Pictures<float>{batch.pixels}, features);
+        } else {
+          (void)trainer.step_features(features, batch.ids);
+        }
+      }
+      const Batch batch(3);
+      const Tensor<float, 2> features({16, 16}), too_few({15, 16});
+      EXPECT_THROW((void)trainer.step_features(Pictures<float>{batch.pixels}, text ? too_few : features),
+                   std::invalid_argument);
+      EXPECT_THROW((void)trainer.step_features(text ? features : too_few, batch.ids), std::invalid_argument);
+    }
+    EXPECT_TRUE(same_parameters(models[0], models[1])) << (text ? "text" : "image");
+  }
+}
+
 TEST(Trainer, WeightsArePackedAtUseWhileTheyLearnAndForInferenceInBetween) {
   Clip<float> model = initial_model();
   model.prepare();

@@ -47,11 +47,10 @@ class ContrastiveStep {
     if (pictures.extent(0) != ids.extent(0)) {
       fail("train", "pixels " + to_string(pictures.pixels.shape()) + ", ids " + to_string(ids.shape()));
     }
-    const bool train_visual = nn::any_trainable(model.visual);
-    if (train_visual && !communicator_.is_alone()) refuse_batch_statistics(model.visual);
-    image_.resize(ids.extent(0), model.embed_dim());
-    forward(model.visual, pictures, image_, train_visual ? &saved_visual_ : nullptr);
-    const T loss = text_and_loss(model, ids);
+    const bool train_visual = forward_pictures(model, pictures);
+    const bool train_text = forward_texts(model, ids);
+    const T loss = loss_backward(model);
+    if (train_text) backward(model.text, ids, text_, saved_text_);
     if (train_visual) backward(model.visual, pictures, image_, saved_visual_);
     gradients_.sum.finish();
     return loss;
@@ -59,14 +58,19 @@ class ContrastiveStep {
 
   /// The same with what a frozen image tower gave for the pictures before. features: (B, E), before l2 normalisation.
   T forward_backward_features(Clip<T>& model, TensorView<const T, 2> features, TensorView<const std::int64_t, 2> ids) {
-    if (features.extent(0) != ids.extent(0) || features.extent(1) != model.embed_dim()) {
-      fail("train", "features " + to_string(features.shape()) + ", ids " + to_string(ids.shape()));
-    }
-    if (nn::any_trainable(model.visual)) fail("train", "features stand for an image tower that is not frozen");
-    image_.resize(ids.extent(0), model.embed_dim());
-    copy(features, image_.features.view());
-    image_.normalize();
-    const T loss = text_and_loss(model, ids);
+    use_features(model.visual, "an image tower", features, {ids.extent(0), model.embed_dim()}, image_);
+    const bool train_text = forward_texts(model, ids);
+    const T loss = loss_backward(model);
+    if (train_text) backward(model.text, ids, text_, saved_text_);
+    gradients_.sum.finish();
+    return loss;
+  }
+  /// The same with what a frozen text tower gave for the texts before. features: (B, E), before l2 normalisation.
+  T forward_backward_features(Clip<T>& model, const Pictures<T>& pictures, TensorView<const T, 2> features) {
+    use_features(model.text, "a text tower", features, {pictures.extent(0), model.embed_dim()}, text_);
+    const bool train_visual = forward_pictures(model, pictures);
+    const T loss = loss_backward(model);
+    if (train_visual) backward(model.visual, pictures, image_, saved_visual_);
     gradients_.sum.finish();
     return loss;
   }
@@ -170,14 +174,31 @@ class ContrastiveStep {
     saved.visit_tensors([](auto& tensor) { tensor.clear(); });
   }
 
-  /// The text tower, the loss, and the text tower backwards; d(image features) is there afterwards.
-  T text_and_loss(Clip<T>& model, TensorView<const std::int64_t, 2> ids) {
-    const bool train_text = nn::any_trainable(model.text);
+  /// Features of the whole batch; whether the tower learns.
+  bool forward_pictures(Clip<T>& model, const Pictures<T>& pictures) {
+    const bool learns = nn::any_trainable(model.visual);
+    if (learns && !communicator_.is_alone()) refuse_batch_statistics(model.visual);
+    image_.resize(pictures.extent(0), model.embed_dim());
+    forward(model.visual, pictures, image_, learns ? &saved_visual_ : nullptr);
+    return learns;
+  }
+  bool forward_texts(Clip<T>& model, TensorView<const std::int64_t, 2> ids) {
+    const bool learns = nn::any_trainable(model.text);
     text_.resize(ids.extent(0), model.embed_dim());
-    forward(model.text, ids, text_, train_text ? &saved_text_ : nullptr);
-    const T loss = loss_backward(model);
-    if (train_text) backward(model.text, ids, text_, saved_text_);
-    return loss;
+    forward(model.text, ids, text_, learns ? &saved_text_ : nullptr);
+    return learns;
+  }
+  /// Features that are known in the place of a frozen tower's forward pass. expected: (B, E)
+  template <class Tower>
+  static void use_features(const Tower& tower, const char* name, TensorView<const T, 2> features,
+                           const Extents<2>& expected, Features& f) {
+    if (features.extents() != expected) {
+      fail("train", "features " + to_string(features.shape()) + ", expected " + to_string(Shape(expected)));
+    }
+    if (nn::any_trainable(tower)) fail("train", std::string("features stand for ") + name + " that is not frozen");
+    f.resize(expected[0], expected[1]);
+    copy(features, f.features.view());
+    f.normalize();
   }
 
   T loss_backward(Clip<T>& model) {

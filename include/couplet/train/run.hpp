@@ -30,6 +30,7 @@
 #include "couplet/train/loss_watch.hpp"
 #include "couplet/train/run_options.hpp"
 #include "couplet/train/run_record.hpp"
+#include "couplet/train/text_features.hpp"
 
 namespace couplet::inline COUPLET_ABI::train {
 
@@ -41,7 +42,7 @@ class RunObserver {
   virtual void on_start(const RunStatus&) {}
   /// Words about the run's health.
   virtual void on_note(const std::string&) {}
-  /// While the features of a frozen image tower are computed, before the first step.
+  /// While the features of a frozen tower are computed, before the first step.
   virtual void on_features(Index, Index) {}
   virtual void on_step(const StepReport&, const RunStatus&) {}
   virtual void on_evaluation(const Evaluation&, const RunStatus&) {}
@@ -228,9 +229,9 @@ class TrainingRun {
   }
 
   void check_features_option() const {
-    if (options_.cache_features.empty()) return;
+    if (options_.cache_features.empty() || options_.lock_text) return;
     if (!options_.lock_image || options_.lock_image_unlocked_groups > 0) {
-      fail("train", "cached image features need a locked image tower without unlocked groups");
+      fail("train", "cached features need a locked text tower, or a locked image tower without unlocked groups");
     }
     if (has_random_pictures(options_)) {
       fail("train", "cached image features need the same picture in every epoch: no random crops, flips or colours");
@@ -251,26 +252,31 @@ class TrainingRun {
   /// Cached features, where they are asked for; false when the observer wants to stop before they are complete.
   bool prepare_features(RunObserver& observer) {
     if (options_.cache_features.empty()) return true;
+    if (options_.lock_text) captions_.emplace(*train_data_);
     const bool stopped = is_first() && !compute_features(observer);
     if (distributed::any_of(communicator_, stopped ? 1 : 0) != 0) return false;
     if (!features_) features_.emplace();
-    share_image_features(*features_, train_data_->size(), bundle_.embed_dim(), communicator_);
+    share_features(*features_, captions_ ? captions_->size() : train_data_->size(), bundle_.embed_dim(), communicator_);
     return true;
   }
   bool compute_features(RunObserver& observer) {
     struct Stopped {};
+    const auto on_progress = [&](Index done, Index total) {
+      observer.on_features(done, total);
+      if (observer.stop_requested()) throw Stopped();
+    };
+    const std::string& path = options_.cache_features;
     try {
-      features_ = cached_image_features(options_.cache_features, bundle_, *train_data_, [&](Index done, Index total) {
-        observer.on_features(done, total);
-        if (observer.stop_requested()) throw Stopped();
-      });
+      features_ = captions_ ? cached_text_features(path, bundle_, *captions_, on_progress)
+                            : cached_image_features(path, bundle_, *train_data_, on_progress);
     } catch (const Stopped&) {
       return false;
     }
     return true;
   }
+  [[nodiscard]] bool knows_pictures() const { return features_ && !captions_; }
   [[nodiscard]] std::shared_ptr<const data::Dataset> loader_data() const {
-    if (!features_) return train_data_;
+    if (!knows_pictures()) return train_data_;
     return std::make_shared<WithoutPictures>(train_data_, *features_);
   }
 
@@ -317,23 +323,30 @@ class TrainingRun {
     o.workers = options_.workers;
     o.cache_images = options_.cache_images;
     o.max_unreadable = options_.max_unreadable;
-    o.pictures = !features_;
+    o.pictures = !knows_pictures();
     o.part = communicator_.rank();
     o.parts = communicator_.size();
     return o;
   }
 
   StepReport train_on(Trainer<float>& trainer, const data::Batch& batch) {
+    const Pictures<float> pictures{batch.images, seen_patches(trainer.progress, batch)};
+    if (captions_) return trainer.step_features(pictures, features_of(batch));
     const tokenizers::TokenBatch tokens = (*bundle_.tokenizer)(batch.texts);
     const TensorView<const std::int64_t, 2> ids(
         tokens.ids.data(), {static_cast<Index>(batch.texts.size()), static_cast<Index>(tokens.context_length)});
-    if (!features_) return trainer.step(Pictures<float>{batch.images, seen_patches(trainer.progress, batch)}, ids);
+    return features_ ? trainer.step_features(features_of(batch), ids) : trainer.step(pictures, ids);
+  }
+
+  /// Those that are cached, of the captions or of the pictures.
+  TensorView<const float, 2> features_of(const data::Batch& batch) {
     batch_features_.resize({batch.size(), bundle_.embed_dim()});
     for (Index i = 0; i < batch.size(); ++i) {
-      const Index sample = batch.indices[static_cast<std::size_t>(i)];
-      copy(std::as_const(features_->features).view()[sample], batch_features_.view()[i]);
+      const auto place = static_cast<std::size_t>(i);
+      const Index row = captions_ ? captions_->row(batch.texts[place]) : batch.indices[place];
+      copy(std::as_const(features_->features).view()[row], batch_features_.view()[i]);
     }
-    return trainer.step_features(batch_features_, ids);
+    return batch_features_;
   }
 
   /// The patches that the image tower sees of each picture; none for all.
@@ -445,7 +458,8 @@ class TrainingRun {
   std::shared_ptr<const data::Dataset> train_data_, val_data_;
   RunOptions options_;
   distributed::Communicator& communicator_;
-  std::optional<ImageFeatures> features_;  // of train_data_, where they are cached
+  std::optional<DistinctCaptions> captions_;  // of train_data_, where those of the text tower are cached
+  std::optional<CachedFeatures> features_;    // a row for each caption, or else for each sample
   Tensor<float, 2> batch_features_;
   std::vector<Index> seen_patches_;  ///< of the batch, one picture after the other
   LossWatch loss_watch_;

@@ -59,7 +59,7 @@ struct RunOptions {
   bool grad_checkpointing = false;          ///< less memory for activations, a second forward pass of each block
   Index max_unreadable = 1000;              ///< more samples that cannot be used end the run
   std::string options_json = {};            ///< written to out/options.json: how a program would repeat the run
-  std::string cache_features = {};          ///< file for the features of a locked image tower; empty: none are kept
+  std::string cache_features = {};          ///< file for the features of a locked tower; empty: none are kept
   bool tensorboard = false;                 ///< write event files to out/tensorboard
   int workers = 1;
   std::size_t cache_images = std::size_t{256} << 20;  ///< bytes of decoded pictures kept in memory

@@ -86,6 +86,11 @@ class Trainer {
     begin_step();
     return finish(step_.forward_backward_features(model_, features, ids));
   }
+  /// The same with the features that a frozen text tower gave for the texts before. features: (B, E).
+  StepReport step_features(const Pictures<T>& pictures, TensorView<const T, 2> features) {
+    begin_step();
+    return finish(step_.forward_backward_features(model_, pictures, features));
+  }
 
   /// Calls f() while the model is prepared for inference and holds the averaged weights, if there is an average;
   /// otherwise the weights as they are.
