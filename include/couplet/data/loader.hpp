@@ -299,6 +299,7 @@ class Loader {
       try {
         Sample sample = read_sample(index);
         render(sample, index, pending.batch, at);
+        image::recycled_bytes().give(std::move(sample.image.pixels));
         return;
       } catch (const file_error& error) {
         unreadable.try_emplace(index, error.what());

@@ -18,6 +18,7 @@
 
 #include "couplet/image/guard.hpp"
 #include "couplet/image/image.hpp"
+#include "couplet/image/recycled_bytes.hpp"
 
 namespace couplet::inline COUPLET_ABI::image::turbo {
 
@@ -106,7 +107,9 @@ inline Samples decode(Bytes file, std::string_view path, std::vector<std::uint8_
   const jpeg_decompress_struct& info = decoder->info;
   Samples out{static_cast<int>(info.output_width), static_cast<int>(info.output_height), info.output_components,
               std::move(storage)};
-  out.data.resize(checked_bytes("decode", out.height, out.width, out.channels));
+  const std::size_t size = checked_bytes("decode", out.height, out.width, out.channels);
+  if (out.data.capacity() == 0) out.data = recycled_bytes().take(size);
+  out.data.resize(size);
   check(read_rows(*decoder, out.data.data(), out.data.size() / static_cast<std::size_t>(out.height)));
   return out;
 }

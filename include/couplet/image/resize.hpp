@@ -8,6 +8,7 @@
 #include <span>
 
 #include "couplet/image/image.hpp"
+#include "couplet/image/recycled_bytes.hpp"
 #include "couplet/image/resample.hpp"
 
 namespace couplet::inline COUPLET_ABI::image {
@@ -145,7 +146,7 @@ inline bool has_avx2() noexcept { return false; }
 /// Columns of the window of an axis, for rows [row, row + rows) of `in`.
 template <int channels>
 Pixels horizontal_pass(std::span<const std::uint8_t> in, int in_width, int row, int rows, const Weights& w) {
-  Pixels out{rows, w.count(), std::vector<std::uint8_t>(checked_bytes("resize", rows, w.count(), channels))};
+  Pixels out{rows, w.count(), recycled_bytes().take(checked_bytes("resize", rows, w.count(), channels))};
   const int base = w.lowest(), span = w.highest() - base;
   std::vector<std::int16_t> scratch(static_cast<std::size_t>(span) * 16);
   const std::ptrdiff_t in_stride = std::ptrdiff_t{channels} * in_width;
@@ -165,7 +166,7 @@ Pixels horizontal_pass(std::span<const std::uint8_t> in, int in_width, int row, 
 template <int channels>
 Pixels vertical_pass(std::span<const std::uint8_t> in, int in_width, int base, int column, int columns,
                      const Weights& w) {
-  Pixels out{w.count(), columns, std::vector<std::uint8_t>(checked_bytes("resize", w.count(), columns, channels))};
+  Pixels out{w.count(), columns, recycled_bytes().take(checked_bytes("resize", w.count(), columns, channels))};
   const std::ptrdiff_t stride = std::ptrdiff_t{channels} * in_width;
   const int bytes = channels * columns;
   const auto run = has_avx2() ? vertical_avx2 : vertical_baseline;
@@ -218,12 +219,16 @@ std::vector<std::uint8_t> resize_bytes(std::span<const std::uint8_t> in, Axis y,
   if (!pass_y) return horizontal_pass<channels>(in, x.in, window.y, window.height, weights_x).data;
   const Weights weights_y(options.filter, options.engine, y, window.y, window.height);
   if (vertical_first(options.order, y, x)) {
-    const Pixels tall = vertical_pass<channels>(in, x.in, 0, 0, x.in, weights_y);
-    return horizontal_pass<channels>(tall.data, x.in, 0, window.height, weights_x).data;
+    Pixels tall = vertical_pass<channels>(in, x.in, 0, 0, x.in, weights_y);
+    auto out = horizontal_pass<channels>(tall.data, x.in, 0, window.height, weights_x).data;
+    recycled_bytes().give(std::move(tall.data));
+    return out;
   }
   const int first = weights_y.lowest();  // only the rows that the second pass reads
-  const Pixels wide = horizontal_pass<channels>(in, x.in, first, weights_y.highest() - first, weights_x);
-  return vertical_pass<channels>(wide.data, wide.width, first, 0, wide.width, weights_y).data;
+  Pixels wide = horizontal_pass<channels>(in, x.in, first, weights_y.highest() - first, weights_x);
+  auto out = vertical_pass<channels>(wide.data, wide.width, first, 0, wide.width, weights_y).data;
+  recycled_bytes().give(std::move(wide.data));
+  return out;
 }
 
 /// (H, W, 4): colours multiplied by alpha, and alpha.

@@ -87,7 +87,11 @@ class Transform {
   }
 
   /// image to out (3, H, W); (H, W) = output_size of the image.
-  void operator()(const Image& image, std::span<float> out) const { normalize(resize_and_crop(image), out); }
+  void operator()(const Image& image, std::span<float> out) const {
+    Image crop = resize_and_crop(image);
+    normalize(crop, out);
+    recycled_bytes().give(std::move(crop.pixels));
+  }
 
   /// The same for a buffer of values() floats. std::invalid_argument when the result has no fixed size.
   void operator()(const Image& image, float* out) const {

@@ -43,6 +43,7 @@ ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Datase
           pictures[static_cast<std::size_t>(i)] = std::move(picture);
         } else {
           bundle.to_pixels(picture, pixels.view()[i]);
+          image::recycled_bytes().give(std::move(picture.pixels));
         }
       } catch (const file_error& error) {
         errors[static_cast<std::size_t>(i)] = error.what();
