@@ -1,4 +1,5 @@
-// Pictures on one thread: decoding of a 640 x 480 file, resize to 224 x 224 as Pillow, the whole transform of CLIP.
+// Pictures on one thread: decoding of a 640 x 480 PNG, resize to 224 x 224 as Pillow, the whole transform of CLIP; and
+// all that a loader does with a JPEG of 500 x 375.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -6,6 +7,8 @@
 #include "couplet/image/decode.hpp"
 #include "couplet/image/encode.hpp"
 #include "couplet/image/transform.hpp"
+
+#include "../photograph.hpp"
 
 namespace {
 
@@ -43,6 +46,32 @@ void transform(benchmark::State& state) {
   for (auto _ : state) clip(one, std::span<float>(pixels));
   state.SetItemsProcessed(state.iterations());
 }
+
+#if defined(COUPLET_HAVE_LIBJPEG)
+void decode_jpeg(benchmark::State& state) {
+  const std::string file = bench::encode_jpeg(bench::photograph(1), 90);
+  for (auto _ : state) {
+    image::Image one = image::decode(std::string_view(file));
+    benchmark::DoNotOptimize(one.pixels.data());
+    image::recycled_bytes().give(std::move(one.pixels));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
+void jpeg_to_pixels(benchmark::State& state) {
+  const std::string file = bench::encode_jpeg(bench::photograph(1), 90);
+  const image::Transform clip(image::clip_transform_config(224));
+  std::vector<float> pixels(3 * 224 * 224);
+  for (auto _ : state) {
+    image::Image one = image::decode(std::string_view(file));
+    clip(one, std::span<float>(pixels));
+    image::recycled_bytes().give(std::move(one.pixels));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(decode_jpeg)->Name("decode_jpeg/500x375")->Unit(benchmark::kMillisecond);
+BENCHMARK(jpeg_to_pixels)->Name("jpeg_to_clip/500x375")->Unit(benchmark::kMillisecond);
+#endif
 
 BENCHMARK(decode_png)->Name("decode_png/640x480")->Unit(benchmark::kMillisecond);
 BENCHMARK(resize)->Name("resize_bicubic/640x480/224x224")->Unit(benchmark::kMillisecond);

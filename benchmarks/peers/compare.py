@@ -1,4 +1,4 @@
-"""couplet beside PyTorch, OpenVINO, ONNX Runtime and open_clip, in turns on this machine.
+"""couplet beside PyTorch, OpenVINO, ONNX Runtime, open_clip, Pillow and torchvision, in turns on this machine.
 
     benchmarks/peers/setup.sh /tmp/peers                                # once
     benchmarks/run.sh --filter nothing                                  # builds couplet's side
@@ -12,12 +12,14 @@ Writes OUT.json, OUT.md and OUT.svg.
 """
 
 import argparse
+import io
 import json
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -40,6 +42,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 import transformers  # noqa: E402
+from PIL import Image  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 torch.set_num_threads(options.threads)
@@ -344,6 +347,63 @@ def losses(rows, bf16):
                          {"open_clip": lambda: loss(image, text, scale).backward()})
 
 
+def photograph(seed):
+    """A JPEG of 500 x 375 that looks like a photograph to a decoder: smooth noise on three scales, and the sensor's."""
+    random = np.random.default_rng(seed)
+    pixels = 128 + random.normal(0, 3, (375, 500, 1))
+    for height, width, deviation in ((6, 8, 60), (24, 32, 25), (94, 125, 10)):
+        coarse = random.normal(0, deviation, (3, height, width)).astype(np.float32)
+        fine = [np.asarray(Image.fromarray(plane).resize((500, 375), Image.BICUBIC)) for plane in coarse]
+        pixels = pixels + np.stack(fine, -1)
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def pictures(rows, couplet, inputs):
+    """From JPEG files in memory to normalised tensors of 224 x 224, on one thread."""
+    name = "JPEG 500 x 375 to CLIP's 224 x 224, one thread"
+    if not rows.wanted(name):
+        return
+    files = [photograph(seed) for seed in range(64)]
+    shard = inputs.folder / "pictures.tar"
+    with tarfile.open(shard, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for i, content in enumerate(files):
+            member = tarfile.TarInfo(f"{i:03}.jpg")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    mean, std = (np.array(x, np.float32) for x in (transformers.image_utils.OPENAI_CLIP_MEAN,
+                                                   transformers.image_utils.OPENAI_CLIP_STD))
+    out = np.empty((len(files), 3, 224, 224), np.float32)
+
+    def pillow():
+        for i, content in enumerate(files):
+            picture = Image.open(io.BytesIO(content)).convert("RGB").resize((298, 224), Image.BICUBIC)
+            pixels = np.asarray(picture.crop((37, 0, 261, 224)), np.float32)
+            out[i] = ((pixels / 255 - mean) / std).transpose(2, 0, 1)
+
+    peers = {"Pillow and NumPy": pillow}
+    try:
+        import torchvision
+        from torchvision.transforms import v2
+
+        transform = v2.Compose([v2.Resize(224, v2.InterpolationMode.BICUBIC, antialias=True), v2.CenterCrop(224),
+                                v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean.tolist(), std.tolist())])
+        encoded = [torch.frombuffer(bytearray(content), dtype=torch.uint8) for content in files]
+        rgb = torchvision.io.ImageReadMode.RGB
+        peers["torchvision"] = lambda: [transform(torchvision.io.decode_jpeg(file, rgb)) for file in encoded]
+        pil = v2.Compose([v2.ToImage(), transform])
+        peers["torchvision from Pillow"] = lambda: [pil(Image.open(io.BytesIO(content)).convert("RGB"))
+                                                    for content in files]
+    except ImportError as error:
+        print("torchvision:", error, file=sys.stderr)
+    pillow()
+    agree(name, couplet, inputs, "pictures", torch.from_numpy(out).flatten(1), 1e-6, shard=shard)
+    torch.set_num_threads(1)
+    rows.measure(name, len(files), "img/s", lambda: couplet("pictures", shard=shard), peers)
+    torch.set_num_threads(options.threads)
+
+
 # ---------------------------------------------------------------------------------------------------------------- output
 
 
@@ -407,6 +467,7 @@ def main():
         attention(rows, bf16)
         linear(rows, bf16)
         losses(rows, bf16)
+        pictures(rows, couplet, inputs)
         towers(rows, inputs, bf16)
         training(rows, inputs, bf16)
 

@@ -11,6 +11,7 @@
 //   clip_loss pairs=N width=E precision=P
 //   learn model=DIR data=FILE precision=P lr=R warmup=W write=FILE   a run of training: the loss of every step, from
 //                                 the tensors pixel_values, input_ids and order (steps, batch) of the samples
+//   pictures shard=TAR [write=FILE]   decoding and CLIP's transform to 224 x 224 of all pictures, on one thread
 //   peak                          answers with the float32 multiply-add peak in GFLOP/s
 #include <iostream>
 #include <map>
@@ -21,6 +22,8 @@
 #include "couplet/checkpoint/safetensors.hpp"
 #include "couplet/checkpoint/safetensors_writer.hpp"
 #include "couplet/core/random.hpp"
+#include "couplet/data/decode_picture.hpp"
+#include "couplet/data/webdataset.hpp"
 #include "couplet/losses/clip_loss.hpp"
 #include "couplet/ops/attention.hpp"
 #include "couplet/pretrained/pretrained.hpp"
@@ -93,6 +96,7 @@ class Worker {
     if (task.name == "linear") return linear(task);
     if (task.name == "clip_loss") return clip_loss(task);
     if (task.name == "learn") return learn(task);
+    if (task.name == "pictures") return pictures(task);
     if (task.name == "peak") return bench::measure_peak(available_threads()) * 1e-9;
     throw std::invalid_argument("unknown task " + task.name);
   }
@@ -125,12 +129,16 @@ class Worker {
       const auto ids = read_tensor<std::int64_t, 2>(*inputs_, task.text("ids"));
       time = seconds_of([&] { bundle_->model.encode_text(ids.view().slice(0, batch), features, workspace_); });
     }
-    if (task.has("write")) {
-      checkpoint::save_safetensors(task.text("write"),
-                                   {checkpoint::tensor_record("features", checkpoint::DType::f32,
-                                                              {batch, bundle_->embed_dim()}, features.data())});
-    }
+    write(task, features);
     return time;
+  }
+
+  /// Results as the tensor "features", where they are asked for.
+  static void write(const Task& task, const Tensor<float, 2>& features) {
+    if (!task.has("write")) return;
+    checkpoint::save_safetensors(
+        task.text("write"), {checkpoint::tensor_record("features", checkpoint::DType::f32,
+                                                       {features.extent(0), features.extent(1)}, features.data())});
   }
 
   double train_step(const Task& task) {
@@ -238,6 +246,27 @@ class Worker {
     return time;
   }
 
+  double pictures(const Task& task) {
+    const std::string& path = task.text("shard");
+    if (path != shard_) {
+      encoded_.clear();
+      const data::WebDataset shard(path);
+      for (Index i = 0; i < shard.size(); ++i) encoded_.push_back(shard.sample(i));
+      shard_ = path;
+    }
+    const image::Transform transform(image::clip_transform_config(224));
+    Tensor<float, 2>& out = matrix("pictures", static_cast<Index>(encoded_.size()), 3 * 224 * 224);
+    const double time = seconds_of([&] {
+      for (std::size_t i = 0; i < encoded_.size(); ++i) {
+        image::Image picture = data::decode_picture(encoded_[i], transform.decode_options());
+        transform(picture, out[static_cast<Index>(i)].data());
+        image::recycled_bytes().give(std::move(picture.pixels));
+      }
+    });
+    write(task, out);
+    return time;
+  }
+
   /// A matrix that stays from task to task while its size does.
   Tensor<float, 2>& matrix(const std::string& name, Index rows, Index columns) {
     Tensor<float, 2>& kept = matrices_[name];
@@ -250,6 +279,8 @@ class Worker {
   Tensor<float, 4> pixels_;
   std::unique_ptr<train::Trainer<float>> trainer_;
   std::map<std::string, Tensor<float, 2>> matrices_;
+  std::string shard_;
+  std::vector<data::Sample> encoded_;  // of shard_
   Workspace workspace_;
 };
 
