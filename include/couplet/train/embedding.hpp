@@ -1,5 +1,8 @@
 #pragma once
 /// Features of whole data sets: every picture through the image tower, every caption through the text tower.
+///
+/// Pictures are read as float, so T is float; it is a parameter so that only programs that embed compile a tower. The
+/// same holds of train/image_features.hpp, train/evaluation.hpp and train/run.hpp.
 #include <string>
 #include <vector>
 
@@ -18,8 +21,8 @@ struct ImageEmbeddings {
 };
 
 /// Calls on_progress(done, total) after each batch. Unreadable pictures are left out and named.
-template <class Progress>
-ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Dataset& dataset, Normalize normalize,
+template <class T, class Progress>
+ImageEmbeddings embed_images(const Pretrained<T>& bundle, const data::Dataset& dataset, Normalize normalize,
                              image::DecodeOptions decode, Progress&& on_progress) {
   constexpr Index batch_size = 64;
   const VisionConfig& v = bundle.model.config().vision;
@@ -79,7 +82,8 @@ ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Datase
   return result;
 }
 
-inline ImageEmbeddings embed_images(const Pretrained<float>& bundle, const data::Dataset& dataset) {
+template <class T>
+ImageEmbeddings embed_images(const Pretrained<T>& bundle, const data::Dataset& dataset) {
   return embed_images(bundle, dataset, Normalize::yes, bundle.transform.decode_options(), [](Index, Index) {});
 }
 

@@ -89,17 +89,19 @@ struct Captions {
 };
 
 /// images: (N, E) and texts: (captions, E), rows of length 1.
-inline void measure_retrieval(const Tensor<float, 2>& images, const Tensor<float, 2>& texts, const Captions& captions,
-                              Evaluation& result) {
+template <class T>
+void measure_retrieval(const Tensor<T, 2>& images, const Tensor<T, 2>& texts, const Captions& captions,
+                       Evaluation& result) {
   Workspace workspace;
-  const eval::Retrieval found = eval::retrieval<float>(images, texts, captions.image_of_text, workspace);
+  const eval::Retrieval found = eval::retrieval<T>(images, texts, captions.image_of_text, workspace);
   result.texts = texts.extent(0);
   result.image_to_text = percent(found.image_to_text);
   result.text_to_image = percent(found.text_to_image);
 }
 
-inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Dataset& dataset,
-                               const ImageEmbeddings& images, Index samples, Evaluation& result) {
+template <class T>
+void evaluate_retrieval(const Pretrained<T>& bundle, const data::Dataset& dataset, const ImageEmbeddings& images,
+                        Index samples, Evaluation& result) {
   Captions captions;
   const auto count = static_cast<Index>(images.indices.size());
   for (Index i = 0; i < count; ++i) {
@@ -107,7 +109,7 @@ inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Data
     if (own.empty()) return;  // retrieval is defined where every image has a caption
     captions.add(i, std::move(own));
   }
-  const Tensor<float, 2> texts = bundle.encode_text(captions.texts);
+  const Tensor<T, 2> texts = bundle.encode_text(captions.texts);
   measure_retrieval(images.embeds, texts, captions, result);
   for (Index s = 0; s < std::min(samples, count); ++s) {
     const Index row = s * count / std::min(samples, count);
@@ -119,19 +121,20 @@ inline void evaluate_retrieval(const Pretrained<float>& bundle, const data::Data
   }
 }
 
-inline void evaluate_classes(const Pretrained<float>& bundle, const data::Dataset& dataset,
-                             const ImageEmbeddings& images, const EvaluationOptions& options, Evaluation& result) {
+template <class T>
+void evaluate_classes(const Pretrained<T>& bundle, const data::Dataset& dataset, const ImageEmbeddings& images,
+                      const EvaluationOptions& options, Evaluation& result) {
   const std::vector<std::string> names = options.class_names.empty() ? dataset.class_names() : options.class_names;
   if (names.empty()) return;
-  const ZeroShotClassifier<float> classifier(bundle, names,
-                                             options.templates.empty() ? eval::default_templates() : options.templates);
+  const ZeroShotClassifier<T> classifier(bundle, names,
+                                         options.templates.empty() ? eval::default_templates() : options.templates);
   result.classes = classifier.size();
   eval::TopKAccuracy accuracy;
   for (std::size_t i = 0; i < images.indices.size(); ++i) {
     const std::optional<std::int64_t> label = dataset.annotation(images.indices[i]).label;
     if (!label) continue;
     const Index row = static_cast<Index>(i);
-    const Tensor<float, 2> logits = classifier.logits(images.embeds.view().slice(row, row + 1));
+    const Tensor<T, 2> logits = classifier.logits(images.embeds.view().slice(row, row + 1));
     accuracy.add(logits.view(), std::span(&*label, 1));
   }
   result.labelled = accuracy.count();
@@ -142,8 +145,8 @@ inline void evaluate_classes(const Pretrained<float>& bundle, const data::Datase
 }  // namespace detail
 
 /// Embeds the whole data set once and measures what its annotations allow.
-inline Evaluation evaluate(const Pretrained<float>& bundle, const data::Dataset& dataset,
-                           const EvaluationOptions& options = {}) {
+template <class T>
+Evaluation evaluate(const Pretrained<T>& bundle, const data::Dataset& dataset, const EvaluationOptions& options = {}) {
   const ImageEmbeddings images =
       embed_images(bundle, dataset, Normalize::yes, bundle.transform.decode_options(), options.on_progress);
   Evaluation result{.images = images.embeds.extent(0), .unreadable = images.unreadable};

@@ -34,9 +34,9 @@ struct FeatureFile {
 namespace detail {
 
 /// A tower and how it computes, as one line.
-template <class Tower>
-std::string describe_tower(Tower& tower, const Clip<float>& model) {
-  const std::vector<StateTensor<float>> tensors = state_tensors<float>(tower);
+template <class Tower, class T>
+std::string describe_tower(Tower& tower, const Clip<T>& model) {
+  const std::vector<StateTensor<T>> tensors = state_tensors<T>(tower);
   return "products in " + to_string(model.precision()) + ", tower " +
          state_checksum(tensors, pretrained::hugging_face_config(model.config(), "float32"));
 }

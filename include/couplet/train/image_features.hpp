@@ -17,8 +17,8 @@ namespace detail {
 
 /// What the features depend on: the tower's weights and precision, the transform, the samples. Pictures are told by
 /// their keys, not by their contents.
-inline FeatureFile image_feature_file(const std::string& path, Pretrained<float>& bundle,
-                                      const data::Dataset& dataset) {
+template <class T>
+FeatureFile image_feature_file(const std::string& path, Pretrained<T>& bundle, const data::Dataset& dataset) {
   std::uint32_t words = text_crc32(image::preprocessor_config_json(bundle.transform.config()));
   for (Index i = 0; i < dataset.size(); ++i) words = text_crc32(dataset.annotation(i).key + '\n', words);
   return {.path = path,
@@ -34,8 +34,8 @@ inline FeatureFile image_feature_file(const std::string& path, Pretrained<float>
 
 /// One row per sample. Those of the file at `path`; computed and saved there when there is no such file.
 /// on_progress(done, total) is called while they are computed. file_error: see cached_features().
-template <class Progress>
-CachedFeatures cached_image_features(const std::string& path, Pretrained<float>& bundle, const data::Dataset& dataset,
+template <class T, class Progress>
+CachedFeatures cached_image_features(const std::string& path, Pretrained<T>& bundle, const data::Dataset& dataset,
                                      Progress&& on_progress) {
   return cached_features(detail::image_feature_file(path, bundle, dataset), [&] {
     const ImageEmbeddings found = embed_images(bundle, dataset, Normalize::no, bundle.transform.decode_options(),

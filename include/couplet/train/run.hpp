@@ -60,9 +60,11 @@ struct RunResult {
 };
 
 /// Trains `bundle` in place. The data sets yield captions; the bundle's tokenizer and transform turn them into batches.
+/// T is float, deduced from the bundle: a parameter, so that only programs that train compile all this.
+template <class T>
 class TrainingRun {
  public:
-  TrainingRun(Pretrained<float>& bundle, std::shared_ptr<const data::Dataset> train_data,
+  TrainingRun(Pretrained<T>& bundle, std::shared_ptr<const data::Dataset> train_data,
               std::shared_ptr<const data::Dataset> val_data, const RunOptions& options,
               distributed::Communicator& communicator = distributed::alone())
       : bundle_(bundle),
@@ -95,7 +97,7 @@ class TrainingRun {
 
   RunResult run(RunObserver& observer) {
     lock_towers();
-    Trainer<float> trainer(bundle_.model, trainer_options(), communicator_);
+    Trainer<T> trainer(bundle_.model, trainer_options(), communicator_);
     const std::string run_line = fingerprint(options_, describe_data(), describe_model());
     distributed::require_same(communicator_, "the run", run_line);
     distributed::require_same(communicator_, "the instruction-set level (COUPLET_ARCH chooses one)",
@@ -132,7 +134,7 @@ class TrainingRun {
 
   /// What a run in progress consists of.
   struct Going {
-    Trainer<float>& trainer;
+    Trainer<T>& trainer;
     data::Loader& loader;
     RunRecord* record;  ///< the first process's; nullptr in others
     RunObserver& observer;
@@ -145,7 +147,7 @@ class TrainingRun {
 
   [[nodiscard]] bool is_first() const { return communicator_.rank() == 0; }
 
-  void open_directory(Trainer<float>& trainer, const std::string& run_line) const {
+  void open_directory(Trainer<T>& trainer, const std::string& run_line) const {
     std::filesystem::create_directories(checkpoint_directory());
     if (std::filesystem::exists(last_checkpoint())) {
       if (!options_.resume)
@@ -329,8 +331,8 @@ class TrainingRun {
     return o;
   }
 
-  StepReport train_on(Trainer<float>& trainer, const data::Batch& batch) {
-    const Pictures<float> pictures{batch.images, seen_patches(trainer.progress, batch)};
+  StepReport train_on(Trainer<T>& trainer, const data::Batch& batch) {
+    const Pictures<T> pictures{batch.images, seen_patches(trainer.progress, batch)};
     if (captions_) return trainer.step_features(pictures, features_of(batch));
     const tokenizers::TokenBatch tokens = (*bundle_.tokenizer)(batch.texts);
     const TensorView<const std::int64_t, 2> ids(
@@ -339,7 +341,7 @@ class TrainingRun {
   }
 
   /// Those that are cached, of the captions or of the pictures.
-  TensorView<const float, 2> features_of(const data::Batch& batch) {
+  TensorView<const T, 2> features_of(const data::Batch& batch) {
     batch_features_.resize({batch.size(), bundle_.embed_dim()});
     for (Index i = 0; i < batch.size(); ++i) {
       const auto place = static_cast<std::size_t>(i);
@@ -409,7 +411,7 @@ class TrainingRun {
     g.record->page(about, g.evaluation ? &*g.evaluation : nullptr, val_data_.get(), bundle_.transform.decode_options());
   }
 
-  void save(Trainer<float>& trainer, const std::string& run_line) {
+  void save(Trainer<T>& trainer, const std::string& run_line) {
     if (!is_first()) return;
     trainer.save(last_checkpoint(), run_line);
     save_pretrained(bundle_, options_.out);
@@ -454,7 +456,7 @@ class TrainingRun {
     return now;
   }
 
-  Pretrained<float>& bundle_;
+  Pretrained<T>& bundle_;
   std::shared_ptr<const data::Dataset> train_data_, val_data_;
   RunOptions options_;
   distributed::Communicator& communicator_;

@@ -49,8 +49,8 @@ class DistinctCaptions {
 namespace detail {
 
 /// Calls f(ids (n, L), first row) for n captions after the others.
-template <class F>
-void for_each_token_batch(const Pretrained<float>& bundle, const DistinctCaptions& captions, F&& f) {
+template <class T, class F>
+void for_each_token_batch(const Pretrained<T>& bundle, const DistinctCaptions& captions, F&& f) {
   constexpr Index batch_size = 256;
   for (Index begin = 0; begin < captions.size(); begin += batch_size) {
     const Index end = std::min(captions.size(), begin + batch_size);
@@ -61,8 +61,8 @@ void for_each_token_batch(const Pretrained<float>& bundle, const DistinctCaption
 }
 
 /// What the features depend on: the tower's weights and precision, and the token ids of the captions.
-inline FeatureFile text_feature_file(const std::string& path, Pretrained<float>& bundle,
-                                     const DistinctCaptions& captions) {
+template <class T>
+FeatureFile text_feature_file(const std::string& path, Pretrained<T>& bundle, const DistinctCaptions& captions) {
   std::uint32_t ids_crc = 0;
   for_each_token_batch(bundle, captions, [&](TensorView<const std::int64_t, 2> ids, Index) {
     const auto bytes = static_cast<std::size_t>(ids.size()) * sizeof(std::int64_t);
@@ -81,9 +81,9 @@ inline FeatureFile text_feature_file(const std::string& path, Pretrained<float>&
 
 /// One row per distinct caption. Those of the file at `path`; computed and saved there when there is no such file.
 /// on_progress(done, total) is called while they are computed. file_error: see cached_features().
-template <class Progress>
-CachedFeatures cached_text_features(const std::string& path, Pretrained<float>& bundle,
-                                    const DistinctCaptions& captions, Progress&& on_progress) {
+template <class T, class Progress>
+CachedFeatures cached_text_features(const std::string& path, Pretrained<T>& bundle, const DistinctCaptions& captions,
+                                    Progress&& on_progress) {
   return cached_features(detail::text_feature_file(path, bundle, captions), [&] {
     CachedFeatures features;
     features.features.resize({captions.size(), bundle.embed_dim()});
