@@ -167,8 +167,8 @@ TEST(SigLipLoss, TakesRowsOfZerosAndShowsNaN) {
   EXPECT_FALSE(optim::is_finite(&none));
 }
 
-std::string refusal(TensorView<const float, 2> image, TensorView<const float, 2> text, float logit_scale,
-                    float logit_bias = 0) {
+std::string siglip_refusal(TensorView<const float, 2> image, TensorView<const float, 2> text, float logit_scale,
+                           float logit_bias = 0) {
   Workspace workspace;
   try {
     (void)SigLipLoss<float>().forward(image, text, logit_scale, logit_bias, workspace);
@@ -181,14 +181,14 @@ std::string refusal(TensorView<const float, 2> image, TensorView<const float, 2>
 TEST(SigLipLoss, RefusesWhatIsNotABatchOfUnitPairs) {
   auto image = unit_rows<float>(4, 6, 15);
   const auto text = unit_rows<float>(5, 6, 16);
-  EXPECT_EQ(refusal(image, text, 0), "[siglip_loss] shapes differ: image_features (4, 6), text_features (5, 6)");
-  EXPECT_EQ(refusal(image, image, 88.7F),
+  EXPECT_EQ(siglip_refusal(image, text, 0), "[siglip_loss] shapes differ: image_features (4, 6), text_features (5, 6)");
+  EXPECT_EQ(siglip_refusal(image, image, 88.7F),
             "[siglip_loss] logit_scale must be in [-20.000000, 20.000000], not 88.699997");
-  EXPECT_NE(refusal(image, image, std::numeric_limits<float>::infinity()), "");
-  EXPECT_NE(refusal(image.view().slice(0, 0), image.view().slice(0, 0), 0), "");
-  EXPECT_NE(refusal(image, image, 0, std::numeric_limits<float>::quiet_NaN()), "");
+  EXPECT_NE(siglip_refusal(image, image, std::numeric_limits<float>::infinity()), "");
+  EXPECT_NE(siglip_refusal(image.view().slice(0, 0), image.view().slice(0, 0), 0), "");
+  EXPECT_NE(siglip_refusal(image, image, 0, std::numeric_limits<float>::quiet_NaN()), "");
   image(1, 2) += 3;
-  EXPECT_NE(refusal(text.view().slice(0, 4), image, 0).find("normalise the features: row 1 of text_features"),
+  EXPECT_NE(siglip_refusal(text.view().slice(0, 4), image, 0).find("normalise the features: row 1 of text_features"),
             std::string::npos);
   GradientMemory<float> memory(3, 6);
   Workspace workspace;

@@ -8,7 +8,7 @@ namespace {
 using namespace couplet;
 using Unit = nn::ConvBatchNorm<double>;
 
-const ops::FeatureMap map{2, 5, 4};
+const ops::FeatureMap unit_map{2, 5, 4};
 
 Unit make_unit(Activation activation) {
   Unit unit(3, 4, 3, activation);
@@ -26,14 +26,14 @@ TEST(ConvBatchNorm, InferenceIsTrainingWithFrozenStatistics) {
   for (const Activation activation : {Activation::identity, Activation::relu}) {
     Unit unit = make_unit(activation);
     unit.bn.frozen = true;
-    auto x = test::random_matrix<double>(map.rows(), 3, 2);
-    Tensor<double, 2> training({map.rows(), 4}), inference({map.rows(), 4});
+    auto x = test::random_matrix<double>(unit_map.rows(), 3, 2);
+    Tensor<double, 2> training({unit_map.rows(), 4}), inference({unit_map.rows(), 4});
     Workspace workspace;
     Unit::Saved saved;
-    unit.forward_training(x, map, training, workspace, saved);
-    unit.forward(x, map, false, inference, workspace);
+    unit.forward_training(x, unit_map, training, workspace, saved);
+    unit.forward(x, unit_map, false, inference, workspace);
     EXPECT_TRUE(test::near_relative_to_max(inference, training, 1e-14));
-    unit.forward(x, map, true, inference, workspace);
+    unit.forward(x, unit_map, true, inference, workspace);
     for (Index i = 0; i < training.size(); ++i) training.data()[i] *= 2;
     EXPECT_TRUE(test::near_relative_to_max(inference, training, 1e-14));
   }
@@ -43,13 +43,13 @@ TEST(ConvBatchNorm, HasTrueGradients) {
   for (const bool frozen : {false, true}) {
     Unit unit = make_unit(Activation::relu);
     unit.bn.frozen = frozen;
-    auto x = test::random_matrix<double>(map.rows(), 3, 2);
-    const auto dy = test::random_matrix<double>(map.rows(), 4, 3);
+    auto x = test::random_matrix<double>(unit_map.rows(), 3, 2);
+    const auto dy = test::random_matrix<double>(unit_map.rows(), 4, 3);
     Tensor<double, 2> y(dy.extents()), dx(x.extents()), again(dy.extents());
     Workspace workspace;
     Unit::Saved saved;
     const auto loss = [&] {
-      unit.forward_training(x, map, y, workspace, saved);
+      unit.forward_training(x, unit_map, y, workspace, saved);
       return test::inner_product(test::elements(dy), test::elements(y));
     };
     loss();
@@ -59,7 +59,7 @@ TEST(ConvBatchNorm, HasTrueGradients) {
     nn::zero_grad(unit.bn);
     Tensor<double, 2> scratch = dy;
     const auto running_mean = unit.bn.running_mean.value;
-    unit.backward(scratch, again, x, map, dx, workspace, saved);
+    unit.backward(scratch, again, x, unit_map, dx, workspace, saved);
     EXPECT_EQ(unit.bn.running_mean.value.data()[1] == running_mean.data()[1], frozen);
     test::expect_parameter_gradients(unit.conv, loss, 1e-7, 200, test::smooth_step);
     test::expect_parameter_gradients(unit.bn, loss, 1e-7, 200, test::smooth_step);
@@ -69,9 +69,9 @@ TEST(ConvBatchNorm, HasTrueGradients) {
 
 TEST(ConvBatchNorm, MustBePreparedForInference) {
   const Unit unit(3, 4, 3, Activation::relu);
-  Tensor<double, 2> x({map.rows(), 3}), y({map.rows(), 4});
+  Tensor<double, 2> x({unit_map.rows(), 3}), y({unit_map.rows(), 4});
   Workspace workspace;
-  EXPECT_THROW(unit.forward(x, map, false, y, workspace), std::invalid_argument);
+  EXPECT_THROW(unit.forward(x, unit_map, false, y, workspace), std::invalid_argument);
 }
 
 }  // namespace

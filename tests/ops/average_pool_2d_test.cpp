@@ -8,12 +8,12 @@
 namespace couplet {
 namespace {
 
-constexpr ops::FeatureMap map{2, 5, 6};  // a line of pixels is left over
+constexpr ops::FeatureMap odd_map{2, 5, 6};  // a line of pixels is left over
 
 TEST(AveragePool2d, IsTheMeanOfEachSquare) {
-  const auto x = test::random_matrix<double>(map.rows(), 3, 1);
+  const auto x = test::random_matrix<double>(odd_map.rows(), 3, 1);
   Tensor<double, 2> y({12, 3});
-  ops::average_pool_2d_forward<double>(x, map, 2, y);
+  ops::average_pool_2d_forward<double>(x, odd_map, 2, y);
   for (Index b = 0; b < 2; ++b) {
     for (Index i = 0; i < 2; ++i) {
       for (Index j = 0; j < 3; ++j) {
@@ -28,18 +28,18 @@ TEST(AveragePool2d, IsTheMeanOfEachSquare) {
 }
 
 TEST(AveragePool2d, HasTrueGradientsThatCanBeAdded) {
-  auto x = test::random_matrix<double>(map.rows(), 3, 1);
+  auto x = test::random_matrix<double>(odd_map.rows(), 3, 1);
   const auto dy = test::random_matrix<double>(12, 3, 2);
   Tensor<double, 2> y({12, 3});
-  auto dx = test::random_matrix<double>(map.rows(), 3, 3);
-  ops::average_pool_2d_backward<double>(dy, map, 2, dx, false);
+  auto dx = test::random_matrix<double>(odd_map.rows(), 3, 3);
+  ops::average_pool_2d_backward<double>(dy, odd_map, 2, dx, false);
   const auto loss = [&] {
-    ops::average_pool_2d_forward<double>(x, map, 2, y);
+    ops::average_pool_2d_forward<double>(x, odd_map, 2, y);
     return test::inner_product(test::elements(dy), test::elements(y));
   };
   EXPECT_TRUE(test::check_gradient(loss, test::elements(x), test::elements(dx)));
   Tensor<double, 2> twice = dx;
-  ops::average_pool_2d_backward<double>(dy, map, 2, twice, true);
+  ops::average_pool_2d_backward<double>(dy, odd_map, 2, twice, true);
   for (Index i = 0; i < dx.size(); ++i) EXPECT_EQ(twice.data()[i], 2 * dx.data()[i]);
 }
 
@@ -56,10 +56,10 @@ TEST(AveragePool2d, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(AveragePool2d, RefusesShapesThatDoNotFit) {
-  Tensor<float, 2> x({map.rows(), 3}), y({12, 2});
-  EXPECT_THROW(ops::average_pool_2d_forward<float>(x, map, 2, y), std::invalid_argument);
-  EXPECT_THROW(ops::average_pool_2d_forward<float>(x, map, 0, y), std::invalid_argument);
-  EXPECT_THROW(ops::average_pool_2d_backward<float>(y, map, 2, x, false), std::invalid_argument);
+  Tensor<float, 2> x({odd_map.rows(), 3}), y({12, 2});
+  EXPECT_THROW(ops::average_pool_2d_forward<float>(x, odd_map, 2, y), std::invalid_argument);
+  EXPECT_THROW(ops::average_pool_2d_forward<float>(x, odd_map, 0, y), std::invalid_argument);
+  EXPECT_THROW(ops::average_pool_2d_backward<float>(y, odd_map, 2, x, false), std::invalid_argument);
 }
 
 }  // namespace

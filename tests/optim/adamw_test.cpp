@@ -15,7 +15,7 @@ namespace {
 using test::ToyModel;
 
 /// AdamW as its authors write it, in long double, for one element.
-struct Element {
+struct AdamWElement {
   long double p;
   long double m = 0;
   long double v = 0;
@@ -34,7 +34,7 @@ template <class T>
 double worst_difference_after(int steps) {
   ToyModel<T> model;
   model.fill_values(1);
-  std::map<std::string, std::vector<Element>, std::less<>> expected;
+  std::map<std::string, std::vector<AdamWElement>, std::less<>> expected;
   model.visit_parameters([&](std::string_view name, Parameter<T>& parameter) {
     for (Index i = 0; i < parameter.size(); ++i) expected[std::string(name)].push_back({parameter.value.data()[i]});
   });

@@ -20,7 +20,7 @@ using test::GuardedMatrix;
 
 /// f(kernels) for the levels that have such kernels.
 template <class F>
-void for_each_kernel(F&& f) {
+void for_each_attention_kernel(F&& f) {
   test::for_each_bf16_level([&](simd::Level level) { f(simd::attention_kernels(level, Precision::bfloat16)); });
 }
 
@@ -30,8 +30,8 @@ struct Shape {
 };
 
 /// Inputs and results of one head, as matrices with guards around them.
-struct Head {
-  explicit Head(const Shape& shape, double deviation = 1)
+struct Bf16Head {
+  explicit Bf16Head(const Shape& shape, double deviation = 1)
       : queries(shape.queries),
         keys(shape.keys),
         width(shape.width),
@@ -88,7 +88,7 @@ struct Head {
   }
 };
 
-double rounded(float x) { return static_cast<double>(static_cast<float>(bfloat16(x))); }
+double to_bf16(float x) { return static_cast<double>(static_cast<float>(bfloat16(x))); }
 
 /// A sum of products and how far rounding one factor of each to bfloat16 can move it: its 8 significant bits are within
 /// 2^-8 of a number. A fiftieth more is for what float32 does on the way.
@@ -110,13 +110,13 @@ struct Bounded {
 
 /// Both passes from the rounded q, k, v and dout, in double. What remains between them and the kernel is the rounding
 /// of p and ds. lse and out are the kernel's in the backward pass.
-void expect_rounding_alone(const Head& a) {
+void expect_rounding_alone(const Bf16Head& a) {
   const auto q = a.q.view(), k = a.k.view(), v = a.v.view(), dout = a.dout.view();
   const Index width = a.width;
   std::vector<Bounded> dk(static_cast<std::size_t>(a.keys * width)), dv(dk.size());
   const auto dot = [width](auto x, auto y) {
     double sum = 0;
-    for (Index c = 0; c < width; ++c) sum += rounded(x[c]) * rounded(y[c]);
+    for (Index c = 0; c < width; ++c) sum += to_bf16(x[c]) * to_bf16(y[c]);
     return sum;
   };
   for (Index t = 0; t < a.queries; ++t) {
@@ -137,10 +137,10 @@ void expect_rounding_alone(const Head& a) {
       const double ds = p * (dot(dout[t].data(), v[u].data()) - out_dout);
       for (Index c = 0; c < width; ++c) {
         const auto at = static_cast<std::size_t>(c), of_key = static_cast<std::size_t>(u * width + c);
-        out[at].add(p, rounded(v(u, c)));
-        dq[at].add(ds, rounded(k(u, c)));
-        dk[of_key].add(ds, rounded(q(t, c)));
-        dv[of_key].add(p, rounded(dout(t, c)));
+        out[at].add(p, to_bf16(v(u, c)));
+        dq[at].add(ds, to_bf16(k(u, c)));
+        dk[of_key].add(ds, to_bf16(q(t, c)));
+        dv[of_key].add(p, to_bf16(dout(t, c)));
       }
     }
     for (Index c = 0; c < width; ++c) {
@@ -159,7 +159,7 @@ void expect_rounding_alone(const Head& a) {
 }
 
 TEST(Bf16Attention, DiffersFromDoubleByTheRoundingOfItsFactorsAlone) {
-  for_each_kernel([](const AttentionKernels& kernels) {
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
     for (const Shape& shape : {Shape{50, 50, 64, false},
                                {77, 77, 64, true},
                                {197, 197, 64, false},
@@ -174,7 +174,7 @@ TEST(Bf16Attention, DiffersFromDoubleByTheRoundingOfItsFactorsAlone) {
                                {64, 64, 33, true}}) {
       SCOPED_TRACE(std::to_string(shape.queries) + " queries, " + std::to_string(shape.keys) + " keys, width " +
                    std::to_string(shape.width) + (shape.causal ? ", causal" : ""));
-      Head a(shape);
+      Bf16Head a(shape);
       a.run(kernels);
       expect_rounding_alone(a);
     }
@@ -182,10 +182,10 @@ TEST(Bf16Attention, DiffersFromDoubleByTheRoundingOfItsFactorsAlone) {
 }
 
 TEST(Bf16Attention, IsAccurateForEveryLength) {
-  for_each_kernel([](const AttentionKernels& kernels) {
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
     for (Index length = 1; length <= 67; ++length) {
       SCOPED_TRACE("length " + std::to_string(length));
-      Head a({length, length, 20, length % 2 == 0});
+      Bf16Head a({length, length, 20, length % 2 == 0});
       a.run(kernels);
       expect_rounding_alone(a);
     }
@@ -193,9 +193,9 @@ TEST(Bf16Attention, IsAccurateForEveryLength) {
 }
 
 TEST(Bf16Attention, IsAccurateForSeveralBlocksOfKeysAndLargeScores) {
-  for_each_kernel([](const AttentionKernels& kernels) {
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
     for (const Shape& shape : {Shape{40, 577, 16, false}, {530, 530, 8, true}}) {
-      Head a(shape, 2);
+      Bf16Head a(shape, 2);
       a.run(kernels);
       expect_rounding_alone(a);
     }
@@ -204,8 +204,8 @@ TEST(Bf16Attention, IsAccurateForSeveralBlocksOfKeysAndLargeScores) {
 
 /// Standard normal inputs: what rounding all factors does to the results, against float32 on the unrounded ones.
 TEST(Bf16Attention, IsWithinOnePercentOfFloat32) {
-  for_each_kernel([](const AttentionKernels& kernels) {
-    Head a({77, 77, 64, true}), exact({77, 77, 64, true});
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
+    Bf16Head a({77, 77, 64, true}), exact({77, 77, 64, true});
     a.run(kernels);
     exact.run(simd::attention_kernels(Level::scalar));
     const auto relative = [](const GuardedMatrix<float>& x, const GuardedMatrix<float>& y) {
@@ -220,9 +220,9 @@ TEST(Bf16Attention, IsWithinOnePercentOfFloat32) {
 }
 
 TEST(Bf16Attention, IgnoresWhatItsScratchMemoryHeld) {
-  for_each_kernel([](const AttentionKernels& kernels) {
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
     for (const Shape& shape : {Shape{1, 1, 1, false}, {31, 33, 10, false}, {77, 77, 64, true}, {20, 530, 40, false}}) {
-      Head a(shape), b(shape);
+      Bf16Head a(shape), b(shape);
       a.run(kernels, std::nanf(""));
       b.run(kernels, -3.5F);
       ASSERT_TRUE(test::same_bits(a.out.values(), b.out.values()));
@@ -235,10 +235,10 @@ TEST(Bf16Attention, IgnoresWhatItsScratchMemoryHeld) {
 }
 
 TEST(Bf16Attention, GivesAQueryTheSameBitsWhateverIsBesideIt) {
-  for_each_kernel([](const AttentionKernels& kernels) {
+  for_each_attention_kernel([](const AttentionKernels& kernels) {
     for (const bool causal : {false, true}) {
       for (const Index length : {5, 77, 530}) {
-        Head whole({length, length, 24, causal}), last({1, length, 24, false});
+        Bf16Head whole({length, length, 24, causal}), last({1, length, 24, false});
         last.q = GuardedMatrix<float>(1, 24, whole.q.values().view().slice(length - 1, length));
         whole.forward(kernels);
         last.forward(kernels);

@@ -16,8 +16,8 @@ using test::GuardedMatrix;
 using test::near_relative_to_max;
 
 constexpr float scale = 14.25F;
-constexpr float bias = -9.5F;
-constexpr float weight = 1.0F / 64;
+constexpr float logit_bias = -9.5F;
+constexpr float pair_weight = 1.0F / 64;
 
 /// Similarities of rows x columns in about [-0.6, 0.6].
 Tensor<double, 2> similarities(Index rows, Index columns) { return test::random_matrix<double>(rows, columns, 1, 0.2); }
@@ -89,7 +89,7 @@ TEST(Contrastive, HasTheGradientOfInfoNce) {
         const double l = static_cast<double>(scale) * s(r, c);
         double g = static_cast<double>(row_weight[r]) * std::exp(l - static_cast<double>(row_maximum[r])) +
                    static_cast<double>(column_weight[c]) * std::exp(l - static_cast<double>(column_maximum[c]));
-        if (c == diagonal + r) g -= 2 * static_cast<double>(weight);
+        if (c == diagonal + r) g -= 2 * static_cast<double>(pair_weight);
         expected(r, c) = g;
         expected_sum += g * s(r, c);
         magnitude += std::abs(g * s(r, c));
@@ -99,7 +99,7 @@ TEST(Contrastive, HasTheGradientOfInfoNce) {
     const auto view = tile.view();
     const double sum = simd::contrastive_kernels().info_nce_gradient(
         view.data(), view.stride(0), rows, columns, scale, row_maximum.data(), row_weight.data(), column_maximum.data(),
-        column_weight.data(), weight, diagonal);
+        column_weight.data(), pair_weight, diagonal);
     ASSERT_TRUE(near_relative_to_max(tile.values(), expected, 1e-6));
     ASSERT_NEAR(sum, expected_sum, 1e-6 * magnitude);
     ASSERT_TRUE(tile.intact());
@@ -114,9 +114,9 @@ TEST(Contrastive, HasTheLossAndGradientOfTheSigmoidLoss) {
     double magnitude = 0;
     for (Index r = 0; r < rows; ++r) {
       for (Index c = 0; c < columns; ++c) {
-        const double l = static_cast<double>(scale) * s(r, c) + static_cast<double>(bias);
+        const double l = static_cast<double>(scale) * s(r, c) + static_cast<double>(logit_bias);
         const double sign = c == diagonal + r ? 1 : -1;
-        expected(r, c) = -sign * static_cast<double>(weight) / (1 + std::exp(sign * l));
+        expected(r, c) = -sign * static_cast<double>(pair_weight) / (1 + std::exp(sign * l));
         sums.loss += std::log1p(std::exp(-sign * l));
         sums.gradient += expected(r, c);
         sums.gradient_s += expected(r, c) * s(r, c);
@@ -127,7 +127,7 @@ TEST(Contrastive, HasTheLossAndGradientOfTheSigmoidLoss) {
     const auto view = tile.view();
     const auto& kernels = simd::contrastive_kernels();
     const auto actual =
-        kernels.sigmoid_gradient(view.data(), view.stride(0), rows, columns, scale, bias, weight, diagonal);
+        kernels.sigmoid_gradient(view.data(), view.stride(0), rows, columns, scale, logit_bias, pair_weight, diagonal);
     ASSERT_TRUE(near_relative_to_max(tile.values(), expected, 2e-6));
     ASSERT_NEAR(actual.loss, sums.loss, 2e-6 * sums.loss);
     ASSERT_NEAR(actual.gradient, sums.gradient, 2e-6 * magnitude);

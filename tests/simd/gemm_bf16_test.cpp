@@ -21,11 +21,11 @@ using simd::Level;
 
 /// f(kernels) for the levels that have such kernels.
 template <class F>
-void for_each_kernel(F&& f) {
+void for_each_gemm_kernel(F&& f) {
   test::for_each_bf16_level([&](simd::Level level) { f(*simd::bf16_gemm_kernels(level)); });
 }
 
-float rounded(float x) { return static_cast<float>(bfloat16(x)); }
+float rounded_to_bf16(float x) { return static_cast<float>(bfloat16(x)); }
 
 /// (rows, columns), row-major, normal numbers.
 std::vector<float> random_matrix(Index rows, Index columns, std::uint64_t seed) {
@@ -51,13 +51,13 @@ void spoil(AlignedBuffer<bfloat16>& buffer) {
 }
 
 /// A product with packed operands and guarded outputs.
-struct Case {
+struct Bf16Case {
   Index m, n, k;
   std::vector<float> a, b;  // (m, k), (k, n)
   AlignedBuffer<bfloat16> packed_a, packed_b;
 
-  Case(const Bf16GemmKernels& kernels, Index m_, Index n_, Index k_, bool a_transposed = false,
-       bool b_transposed = false)
+  Bf16Case(const Bf16GemmKernels& kernels, Index m_, Index n_, Index k_, bool a_transposed = false,
+           bool b_transposed = false)
       : m(m_), n(n_), k(k_), a(random_matrix(m, k, 1)), b(random_matrix(k, n, 2)) {
     packed_a.resize(simd::bf16::packed_a_size(m, k));
     packed_b.resize(simd::bf16::packed_b_size(k, n));
@@ -80,8 +80,8 @@ struct Case {
   [[nodiscard]] double exact(Index i, Index j, double* magnitude = nullptr) const {
     double sum = 0, size = 0;
     for (Index p = 0; p < k; ++p) {
-      const double x = double{rounded(a[static_cast<std::size_t>(i * k + p)])} *
-                       double{rounded(b[static_cast<std::size_t>(p * n + j)])};
+      const double x = double{rounded_to_bf16(a[static_cast<std::size_t>(i * k + p)])} *
+                       double{rounded_to_bf16(b[static_cast<std::size_t>(p * n + j)])};
       sum += x;
       size += std::abs(x);
     }
@@ -91,7 +91,7 @@ struct Case {
 };
 
 TEST(Bf16Gemm, EqualsTheProductOfRoundedElementsInAllLayouts) {
-  for_each_kernel([](const Bf16GemmKernels& kernels) {
+  for_each_gemm_kernel([](const Bf16GemmKernels& kernels) {
     for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
                                   {3, 5, 2},
                                   {16, 32, 32},
@@ -103,7 +103,7 @@ TEST(Bf16Gemm, EqualsTheProductOfRoundedElementsInAllLayouts) {
                                   {70, 1, 65},
                                   {40, 40, 0}}) {
       for (const int layout : {0, 1, 2, 3}) {
-        const Case c(kernels, m, n, k, (layout & 1) != 0, (layout & 2) != 0);
+        const Bf16Case c(kernels, m, n, k, (layout & 1) != 0, (layout & 2) != 0);
         std::vector<float> y(static_cast<std::size_t>(m * n), std::numeric_limits<float>::quiet_NaN());
         c.run(kernels, {.y = y.data(), .y_stride = n});
         for (Index i = 0; i < m; ++i) {
@@ -122,9 +122,9 @@ TEST(Bf16Gemm, EqualsTheProductOfRoundedElementsInAllLayouts) {
 }
 
 TEST(Bf16Gemm, ARowHasTheSameBitsWhateverIsBesideIt) {
-  for_each_kernel([](const Bf16GemmKernels& kernels) {
+  for_each_gemm_kernel([](const Bf16GemmKernels& kernels) {
     const Index n = 96, k = 800;  // more than one block of depth
-    const Case many(kernels, 45, n, k);
+    const Bf16Case many(kernels, 45, n, k);
     std::vector<float> all(static_cast<std::size_t>(45 * n));
     many.run(kernels, {.y = all.data(), .y_stride = n});
     for (const Index i : {0, 7, 8, 15, 16, 31, 32, 44}) {
@@ -149,9 +149,9 @@ TEST(Bf16Gemm, ARowHasTheSameBitsWhateverIsBesideIt) {
 }
 
 TEST(Bf16Gemm, TheEpilogueWritesEveryDestination) {
-  for_each_kernel([](const Bf16GemmKernels& kernels) {
+  for_each_gemm_kernel([](const Bf16GemmKernels& kernels) {
     const Index m = 37, n = 51, k = 64;
-    const Case c(kernels, m, n, k);
+    const Bf16Case c(kernels, m, n, k);
     const std::vector<float> bias = random_matrix(1, n, 3);
     const auto quick_gelu = [](double x) { return x / (1 + std::exp(-1.702 * x)); };
     std::vector<float> z(static_cast<std::size_t>(m * n)), y(z.size(), 1.0F);
@@ -190,7 +190,7 @@ TEST(Bf16Gemm, TheEpilogueWritesEveryDestination) {
 }
 
 TEST(Bf16Gemm, PackRowIsARowOfPackA) {
-  for_each_kernel([](const Bf16GemmKernels& kernels) {
+  for_each_gemm_kernel([](const Bf16GemmKernels& kernels) {
     for (const Index k : {1, 31, 32, 100, 768}) {
       const std::vector<float> x = random_matrix(20, k, 5);
       AlignedBuffer<bfloat16> whole(simd::bf16::packed_a_size(20, k)), rows(whole.size());
@@ -200,7 +200,7 @@ TEST(Bf16Gemm, PackRowIsARowOfPackA) {
         for (Index p = 0; p < simd::bf16::padded_depth(k); ++p) {
           const Index at = simd::bf16::a_offset(i, p, k);
           ASSERT_EQ(rows.data()[at].bits, whole.data()[at].bits);
-          const float expected = p < k ? rounded(x[static_cast<std::size_t>(i * k + p)]) : 0.0F;
+          const float expected = p < k ? rounded_to_bf16(x[static_cast<std::size_t>(i * k + p)]) : 0.0F;
           ASSERT_EQ(static_cast<float>(whole.data()[at]), expected);
         }
       }
