@@ -85,7 +85,7 @@ TEST(PiecePipeline, JoinsCharactersAcrossSpaces) {
   const PiecePipeline::Parts parts{
       .tokens = {"<unk>", mark, "a", "b", "a" + mark, "a" + mark + "b"},
       .added_tokens = {{.content = "B", .id = 0}},
-      .normalizer = TextNormalizer({TextNormalizer::Lowercase{}, TextNormalizer::Replace{" ", mark}})};
+      .normalizer = TextNormalizer({TextNormalizer::lowercase(), TextNormalizer::replace(" ", mark)})};
   const PiecePipeline rules(parts, [](const std::vector<std::string>& tokens) -> Model {
     return CharacterBpe({{tokens[1], 1}, {tokens[2], 2}, {tokens[3], 3}}, MergeTable({{2, 1, 0, 4}, {4, 3, 1, 5}}), {},
                         6);

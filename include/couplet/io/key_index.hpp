@@ -21,14 +21,9 @@ class KeyIndex {
   KeyIndex() = default;
   template <class KeyOf>
   KeyIndex(std::size_t n, const KeyOf& key_of) {
-    entries_.reserve(n);
-    for (std::size_t i = 0; i < n; ++i) entries_.push_back({hash(key_of(i)), static_cast<std::uint32_t>(i)});
-    // Equal keys keep their order: of two, the later one is called the duplicate.
-    std::sort(entries_.begin(), entries_.end(), [&](const Entry& a, const Entry& b) {
-      if (a.hash != b.hash) return a.hash < b.hash;
-      const int order = std::string_view(key_of(a.at)).compare(key_of(b.at));
-      return order != 0 ? order < 0 : a.at < b.at;
-    });
+    std::vector<std::string_view> keys(n);
+    for (std::size_t i = 0; i < n; ++i) keys[i] = key_of(i);
+    sort(keys);
   }
 
   /// A key that stands there more than once: the position of the first one that repeats an earlier one.
@@ -64,6 +59,17 @@ class KeyIndex {
     std::uint64_t bits = 0xcbf29ce484222325ULL;
     for (const char c : key) bits = (bits ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
     return static_cast<std::uint32_t>(bits ^ (bits >> 32));
+  }
+
+  /// Equal keys keep their order: of two, the later one is called the duplicate.
+  void sort(const std::vector<std::string_view>& keys) {
+    entries_.resize(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) entries_[i] = {hash(keys[i]), static_cast<std::uint32_t>(i)};
+    std::sort(entries_.begin(), entries_.end(), [&](const Entry& a, const Entry& b) {
+      if (a.hash != b.hash) return a.hash < b.hash;
+      const int order = keys[a.at].compare(keys[b.at]);
+      return order != 0 ? order < 0 : a.at < b.at;
+    });
   }
 
   std::vector<Entry> entries_;

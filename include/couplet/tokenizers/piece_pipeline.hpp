@@ -108,7 +108,7 @@ class PiecePipeline {
     const bool words = std::holds_alternative<WordUnigram>(model_);
     return std::string(words ? "SentencePiece unigrams by word" : "byte pair encoding of characters") +
            ", as in tokenizer.json (" +
-           (parts_.normalizer.has<TextNormalizer::Lowercase>() ? "lower case)" : "case kept)");
+           (parts_.normalizer.has(TextNormalizer::Step::Kind::lowercase) ? "lower case)" : "case kept)");
   }
 
  private:

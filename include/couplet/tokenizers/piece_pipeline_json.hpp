@@ -43,10 +43,10 @@ inline TextNormalizer::Step read_replace(const io::JsonField& field) {
   const std::string content = field.at("content").string();
   if (content.size() > CharacterMap::max_replacement_bytes) field.at("content").fail("too long");
   if (const auto text = pattern.find("String"); text && !text->string().empty()) {
-    return TextNormalizer::Replace{text->string(), content};
+    return TextNormalizer::replace(text->string(), content);
   }
   if (const auto regex = pattern.find("Regex"); regex && regex->string() == " {2,}") {
-    return TextNormalizer::ReplaceSpaces{content};
+    return TextNormalizer::replace_spaces(content);
   }
   pattern.fail(R"(expected a String or the Regex " {2,}")");
 }
@@ -55,17 +55,17 @@ inline TextNormalizer::Step read_precompiled(const io::JsonField& field) {
   const io::JsonField map = field.at("precompiled_charsmap");
   const auto bytes = decode_base64(map.string());
   if (!bytes) map.fail("not base64");
-  return std::make_shared<const CharacterMap>(*bytes, field.file());
+  return TextNormalizer::precompiled(std::make_shared<const CharacterMap>(*bytes, field.file()));
 }
 
 inline TextNormalizer::Step read_normalizer_step(const io::JsonField& field) {
   const std::string expected = "Lowercase, Replace, Strip, Precompiled or a Sequence of them";
   if (!field.value().is_object()) unsupported(field, expected);
-  if (has_type(field, "Lowercase")) return TextNormalizer::Lowercase{};
+  if (has_type(field, "Lowercase")) return TextNormalizer::lowercase();
   if (has_type(field, "Replace")) return read_replace(field);
   if (has_type(field, "Precompiled")) return read_precompiled(field);
   if (!has_type(field, "Strip")) unsupported(field, expected);
-  return TextNormalizer::Strip{field.at("strip_left").boolean(), field.at("strip_right").boolean()};
+  return TextNormalizer::strip(field.at("strip_left").boolean(), field.at("strip_right").boolean());
 }
 
 inline TextNormalizer read_text_normalizer(const io::JsonField& field) {
@@ -106,8 +106,8 @@ inline bool read_word_splitter(const io::JsonField& field) {
 /// Gemma's files split at spaces, of which normalising has left none.
 inline void check_no_splitter(const io::JsonField& field, const TextNormalizer& normalizer) {
   const auto replaces_spaces = [](const TextNormalizer::Step& step) {
-    const auto* replace = std::get_if<TextNormalizer::Replace>(&step);
-    return replace != nullptr && replace->from == " " && replace->to.find(' ') == std::string::npos;
+    const bool replaces = step.kind == TextNormalizer::Step::Kind::replace;
+    return replaces && step.from == " " && step.to.find(' ') == std::string::npos;
   };
   const auto& steps = normalizer.steps();
   const bool no_spaces = !steps.empty() && replaces_spaces(steps.back());

@@ -60,9 +60,9 @@ inline SentencePieceTokenizer make_piece_tokenizer(PiecePipelineJson json, Token
                                                    const SpecialTexts& texts, SentencePieceOptions options,
                                                    const std::string& path) {
   const bool lower = config.tokenizer_class == "Siglip2Tokenizer" || config.do_lower_case.value_or(false);
-  if (!json.unigram && lower && !json.parts.normalizer.has<TextNormalizer::Lowercase>()) {
+  if (!json.unigram && lower && !json.parts.normalizer.has(TextNormalizer::Step::Kind::lowercase)) {
     auto steps = json.parts.normalizer.steps();
-    steps.insert(steps.begin(), TextNormalizer::Lowercase{});
+    steps.insert(steps.begin(), TextNormalizer::lowercase());
     json.parts.normalizer = TextNormalizer(std::move(steps));
   }
   auto& tokens = json.parts.tokens;
@@ -106,7 +106,7 @@ inline PiecePipelineJson convert_gemma_model(const SentencePieceModel& model, co
   }
   json.pieces = pieces.size();
   json.merges = merges_of_pieces(pieces, ids);
-  json.parts.normalizer = TextNormalizer({TextNormalizer::Replace{" ", std::string(space_mark)}});
+  json.parts.normalizer = TextNormalizer({TextNormalizer::replace(" ", std::string(space_mark))});
   return json;
 }
 

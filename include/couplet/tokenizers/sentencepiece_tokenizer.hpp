@@ -87,7 +87,7 @@ class SentencePieceTokenizer {
         text += piece;
       }
     }
-    text = TextNormalizer({TextNormalizer::Replace{std::string(space_mark), " "}})(std::move(text));
+    text = TextNormalizer({TextNormalizer::replace(std::string(space_mark), " ")})(std::move(text));
     if (text.starts_with(' ')) text.erase(0, 1);
     return text;
   }

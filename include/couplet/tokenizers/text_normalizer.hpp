@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "couplet/config.hpp"
@@ -20,45 +19,63 @@ namespace couplet::inline COUPLET_ABI::tokenizers {
 
 class TextNormalizer {
  public:
-  /// Each code point alone.
-  struct Lowercase {};
-  /// Every `from`, which is not empty.
-  struct Replace {
-    std::string from, to;
+  /// What is done, and the members that say how. (A variant of five structs would take a tenth of a second to compile
+  /// wherever tokenizers are included.)
+  struct Step {
+    enum class Kind {
+      lowercase,       ///< each code point alone
+      replace,         ///< every `from`, which is not empty, by `to`
+      replace_spaces,  ///< runs of two or more spaces by `to`
+      strip,           ///< white space at the ends: at the `left` one, at the `right` one
+      precompiled      ///< SentencePiece's character `map`, as tokenizers applies it
+    };
+    Kind kind = Kind::lowercase;
+    std::string from = {}, to = {};
+    bool left = false, right = false;
+    std::shared_ptr<const CharacterMap> map = nullptr;
   };
-  /// Runs of two or more spaces.
-  struct ReplaceSpaces {
-    std::string to;
-  };
-  /// White space at the ends.
-  struct Strip {
-    bool left, right;
-  };
-  /// SentencePiece's character map, as tokenizers applies it.
-  using Precompiled = std::shared_ptr<const CharacterMap>;
-  using Step = std::variant<Lowercase, Replace, ReplaceSpaces, Strip, Precompiled>;
+  static Step lowercase() { return {.kind = Step::Kind::lowercase}; }
+  static Step replace(std::string from, std::string to) {
+    return {.kind = Step::Kind::replace, .from = std::move(from), .to = std::move(to)};
+  }
+  static Step replace_spaces(std::string to) { return {.kind = Step::Kind::replace_spaces, .to = std::move(to)}; }
+  static Step strip(bool left, bool right) { return {.kind = Step::Kind::strip, .left = left, .right = right}; }
+  static Step precompiled(std::shared_ptr<const CharacterMap> map) {
+    return {.kind = Step::Kind::precompiled, .map = std::move(map)};
+  }
 
   TextNormalizer() = default;  ///< changes nothing
   explicit TextNormalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
 
   /// `text` is UTF-8.
   [[nodiscard]] std::string operator()(std::string text) const {
-    for (const Step& step : steps_) {
-      text = std::visit([&text](const auto& how) { return apply(how, std::move(text)); }, step);
-    }
+    for (const Step& step : steps_) text = apply(step, text);
     return text;
   }
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
-  template <class Kind>
-  [[nodiscard]] bool has() const {
-    return std::any_of(steps_.begin(), steps_.end(), [](const Step& s) { return std::holds_alternative<Kind>(s); });
+  [[nodiscard]] bool has(Step::Kind kind) const {
+    return std::any_of(steps_.begin(), steps_.end(), [kind](const Step& step) { return step.kind == kind; });
   }
 
  private:
-  static std::string apply(const Lowercase&, const std::string& text) { return encode_utf8(lower(decode_utf8(text))); }
+  static std::string apply(const Step& step, const std::string& text) {
+    switch (step.kind) {
+      case Step::Kind::lowercase:
+        return encode_utf8(lower(decode_utf8(text)));
+      case Step::Kind::replace:
+        return replaced(step, text);
+      case Step::Kind::replace_spaces:
+        return replaced_spaces(step, text);
+      case Step::Kind::strip:
+        return stripped(step, text);
+      case Step::Kind::precompiled:
+        return mapped(*step.map, text);
+    }
+    return text;
+  }
 
-  static std::string apply(const Replace& how, const std::string& text) {
+  static std::string replaced(const Step& how, const std::string& text) {
     std::string out;
     out.reserve(text.size());
     std::size_t at = 0;
@@ -68,7 +85,7 @@ class TextNormalizer {
     return out.append(text, at);
   }
 
-  static std::string apply(const ReplaceSpaces& how, const std::string& text) {
+  static std::string replaced_spaces(const Step& how, const std::string& text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
@@ -81,7 +98,7 @@ class TextNormalizer {
     return out;
   }
 
-  static std::string apply(const Strip& how, const std::string& text) {
+  static std::string stripped(const Step& how, const std::string& text) {
     const std::u32string characters = decode_utf8(text);
     std::u32string_view rest = characters;
     while (how.left && !rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
@@ -91,11 +108,11 @@ class TextNormalizer {
 
   /// Unlike SentencePiece, tokenizers goes by grapheme clusters (UAX 29): one of fewer than six bytes is replaced as a
   /// whole by what the map has for the shortest string at its start; in others each character is looked up alone.
-  static std::string apply(const Precompiled& map, const std::string& text) {
+  static std::string mapped(const CharacterMap& map, const std::string& text) {
     std::string out;
     out.reserve(text.size() + text.size() / 2);
     const auto replace = [&](std::string_view part) {
-      const auto match = map->shortest_match(part);
+      const auto match = map.shortest_match(part);
       if (match.length > 0) out += match.replacement;
       return match.length > 0;
     };
