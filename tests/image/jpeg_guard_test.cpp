@@ -20,7 +20,7 @@ std::string file(const std::string& segments) {
   return "\xff\xd8" + segments + jpeg.scan_header() + jpeg.entropy() + "\xff\xd9";
 }
 
-const JpegParts grey = test::grey_jpeg();
+const JpegParts grey_parts = test::grey_jpeg();
 
 TEST(JpegGuard, LearnsWhatTheDecodersNeed) {
   std::string whole = test::color_jpeg().bytes();
@@ -38,30 +38,30 @@ TEST(JpegGuard, LearnsWhatTheDecodersNeed) {
 }
 
 TEST(JpegGuard, NamesWhatIsWrong) {
-  const std::string q = grey.quantization(), f = grey.frame(), h = grey.huffman();
+  const std::string q = grey_parts.quantization(), f = grey_parts.frame(), h = grey_parts.huffman();
   EXPECT_EQ(refusal(file(q + f + h)), "");
   EXPECT_EQ(refusal(file(q + h)), "x.jpg: JPEG: a scan without a frame header");
   EXPECT_EQ(refusal(file(f + h)), "x.jpg: JPEG: a quantisation table is missing");
   EXPECT_EQ(refusal(file(q + f)), "x.jpg: JPEG: a scan uses a Huffman table that is not defined");
   EXPECT_EQ(refusal(file(q + f + f + h)), "x.jpg: JPEG: two frame headers");
-  EXPECT_EQ(refusal(file(q + grey.frame('\xC3') + h)),
+  EXPECT_EQ(refusal(file(q + grey_parts.frame('\xC3') + h)),
             "x.jpg: JPEG: only baseline and progressive Huffman coding are supported, found SOF3");
-  EXPECT_EQ(refusal(file(q + grey.frame('\xC9') + h)),
+  EXPECT_EQ(refusal(file(q + grey_parts.frame('\xC9') + h)),
             "x.jpg: JPEG: only baseline and progressive Huffman coding are supported, found SOF9");
   EXPECT_EQ(refusal(file("\xff\x01" + q + f + h)), "x.jpg: JPEG: unexpected marker 1");
   EXPECT_EQ(refusal(file(q + "x" + f + h)), "x.jpg: JPEG: expected a marker at byte " + std::to_string(2 + q.size()));
   EXPECT_EQ(refusal(file(q + f + h + JpegParts::segment(0xDC, std::string("\0\x10", 2)))),
             "x.jpg: JPEG: a height given after the first scan (DNL) is not supported");
   EXPECT_EQ(refusal("\xff\xd8\xff\xd9"), "x.jpg: JPEG: no image data before EOI");
-  EXPECT_EQ(refusal("\xff\xd8" + q + f + h + grey.scan_header() + "\xff\xd9"), "x.jpg: JPEG: a scan without data");
+  EXPECT_EQ(refusal("\xff\xd8" + q + f + h + grey_parts.scan_header() + "\xff\xd9"), "x.jpg: JPEG: a scan without data");
   EXPECT_EQ(refusal(file(q + "\xff\xff\xff" + f + h)), "") << "fill bytes";
 }
 
 TEST(JpegGuard, ChecksTheFrameHeader) {
   const auto with = [](std::size_t at, int value) {
-    std::string frame = grey.frame();
+    std::string frame = grey_parts.frame();
     frame[at] = static_cast<char>(value);
-    return refusal(file(grey.quantization() + frame + grey.huffman()));
+    return refusal(file(grey_parts.quantization() + frame + grey_parts.huffman()));
   };
   EXPECT_EQ(with(4, 12), "x.jpg: JPEG: expected 8 bits a sample, found 12");
   EXPECT_EQ(with(6, 0), "x.jpg: an image of 16x0 pixels has nothing in it");
@@ -92,7 +92,7 @@ TEST(JpegGuard, ChecksHuffmanTables) {
   const auto table = [](int id, const std::vector<int>& counts, std::size_t symbols, char value = 0) {
     std::string content(1, static_cast<char>(id));
     for (std::size_t i = 0; i < 16; ++i) content += static_cast<char>(i < counts.size() ? counts[i] : 0);
-    return refusal(file(grey.quantization() + grey.frame() + grey.huffman() +
+    return refusal(file(grey_parts.quantization() + grey_parts.frame() + grey_parts.huffman() +
                         JpegParts::segment(0xC4, content + std::string(symbols, value))));
   };
   EXPECT_EQ(table(0x10, {1, 1, 1}, 3), "");
@@ -115,7 +115,7 @@ TEST(JpegGuard, ChecksQuantizationTables) {
 }
 
 TEST(JpegGuard, ChecksScans) {
-  const std::string start = "\xff\xd8" + grey.quantization() + grey.frame() + grey.huffman();
+  const std::string start = "\xff\xd8" + grey_parts.quantization() + grey_parts.frame() + grey_parts.huffman();
   const auto with = [&](const std::string& content, int times = 1) {
     std::string whole = start;
     for (int i = 0; i < times; ++i) whole += JpegParts::segment(0xDA, content) + "data";
@@ -130,7 +130,7 @@ TEST(JpegGuard, ChecksScans) {
   EXPECT_EQ(with(std::string("\1\7\0\0\x3f\0", 6)), "x.jpg: JPEG: a scan of component 7");
   EXPECT_EQ(with(std::string("\1\1\x10\0\x3f\0", 6)), "x.jpg: JPEG: a scan uses a Huffman table that is not defined");
   EXPECT_EQ(with(std::string("\1\1\0\1\x3f\0", 6)), "x.jpg: JPEG: a progressive scan in a baseline frame");
-  const std::string progressive = "\xff\xd8" + grey.quantization() + grey.frame('\xC2') + grey.huffman();
+  const std::string progressive = "\xff\xd8" + grey_parts.quantization() + grey_parts.frame('\xC2') + grey_parts.huffman();
   EXPECT_EQ(refusal(progressive + JpegParts::segment(0xDA, good) + "data\xff\xd9"),
             "x.jpg: JPEG: scan of coefficients 0 to 63");
   EXPECT_EQ(refusal(progressive + JpegParts::segment(0xDA, std::string("\1\1\0\5\2\0", 6)) + "data\xff\xd9"),
