@@ -111,8 +111,8 @@ def couplet_losses(folder):
     return load_file(folder / "losses.safetensors")["losses"].astype(np.float64)
 
 
-def panel(parts, top, height, curves, low, high, ticks, label):
-    """One plot, 640 wide: curves of one value per step between low and high."""
+def panel(parts, top, height, legend, curves, low, high, ticks, label):
+    """One plot, 640 wide: curves of one value per step between low and high, their names from `legend` down."""
     left, width = 70, 640
     y = lambda value: top + height * (1 - (min(max(value, low), high) - low) / (high - low))  # noqa: E731
     for value, text in ticks:
@@ -122,7 +122,7 @@ def panel(parts, top, height, curves, low, high, ticks, label):
         points = " ".join(f"{left + width * i / (len(values) - 1):.1f},{y(v):.1f}" for i, v in enumerate(values))
         parts.append(f'<polyline points="{points}" fill="none" {style}><title>{name}</title></polyline>')
     for i, (name, _, style) in enumerate(curves):
-        at = top + 16 + 18 * i
+        at = legend + 18 * i
         parts.append(f'<line x1="{left + 420}" x2="{left + 450}" y1="{at - 4}" y2="{at - 4}" {style}/>'
                      f'<text x="{left + 458}" y="{at}">{name}</text>')
     parts.append(f'<text x="{left}" y="{top - 8}" font-weight="bold">{label}</text>')
@@ -133,11 +133,12 @@ def write_chart(path, ours, theirs, exact):
              '<rect width="740" height="500" fill="#ffffff"/>']
     green, red = 'stroke="#2a7f62" stroke-width="2"', 'stroke="#b5532d" stroke-width="5" stroke-opacity="0.35"'
     top = math.ceil(max(ours.max(), theirs.max()))
-    panel(parts, 30, 210, [("open_clip", theirs, red), ("couplet", ours, green)], 0, top,
+    panel(parts, 30, 210, 46, [("open_clip", theirs, red), ("couplet", ours, green)], 0, top,
           [(v, str(v)) for v in range(top + 1)], "InfoNCE loss by step, float32")
     distance = lambda a, b: np.log10(np.maximum(abs(a - b) / b, 1e-9))  # noqa: E731
-    panel(parts, 280, 180, [("couplet to open_clip", distance(ours, theirs), 'stroke="#2a7f62" stroke-width="1.5"'),
-                            ("open_clip to its float64 run", distance(theirs, exact), 'stroke="#b5532d" stroke-width="1.5"')],
+    panel(parts, 280, 180, 430, [("couplet to open_clip", distance(ours, theirs), 'stroke="#2a7f62" stroke-width="1.5"'),
+                                 ("open_clip to its float64 run", distance(theirs, exact),
+                                  'stroke="#b5532d" stroke-width="1.5"')],
           -8, -1, [(v, f"1e{v}") for v in range(-8, 0)], "relative difference by step")
     parts.append(f'<text x="70" y="484">0</text><text x="710" y="484" text-anchor="end">step {len(ours)}</text></svg>')
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")

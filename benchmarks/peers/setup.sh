@@ -4,5 +4,5 @@
 set -eu
 folder=${1?a folder for the virtual environment, outside the tree}
 python3 -m venv "$folder"
-"$folder/bin/pip" install --quiet torch transformers open_clip_torch openvino onnxruntime onnx onnxscript
+"$folder/bin/pip" install --quiet torch torchvision pillow transformers open_clip_torch openvino onnxruntime onnx onnxscript
 "$folder/bin/python" -c 'import torch, openvino, onnxruntime; print(torch.__version__, openvino.__version__, onnxruntime.__version__)'
