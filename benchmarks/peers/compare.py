@@ -16,6 +16,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--out", default=str(ROOT / "build" / "peers"), help="where results go, without a suffix")
 parser.add_argument("--worker", default=str(ROOT / "build" / "benchmarks" / "couplet_worker"))
 parser.add_argument("--threads", type=int, default=os.cpu_count())
-parser.add_argument("--only", default="", help="rows whose name contains one of these, separated by commas")
+parser.add_argument("--only", default="", help="rows whose name this regular expression finds")
 parser.add_argument("--seconds", type=float, default=12, help="time for the repetitions of a row")
 parser.add_argument("--level", choices=["avx2"], help="float32 with the instructions of this level alone, on both sides")
 parser.add_argument("--captions", default="", help="a TSV list with a column title or name: texts of real length")
@@ -179,7 +180,7 @@ class Rows:
         self.rows = []
 
     def wanted(self, name):
-        return not options.only or any(part in name for part in options.only.split(","))
+        return re.search(options.only, name) is not None
 
     def measure(self, name, amount, unit, ours, peers):
         """Runs everything in turns; `amount` units of work per repetition."""
