@@ -53,7 +53,8 @@ TEST(JpegGuard, NamesWhatIsWrong) {
   EXPECT_EQ(refusal(file(q + f + h + JpegParts::segment(0xDC, std::string("\0\x10", 2)))),
             "x.jpg: JPEG: a height given after the first scan (DNL) is not supported");
   EXPECT_EQ(refusal("\xff\xd8\xff\xd9"), "x.jpg: JPEG: no image data before EOI");
-  EXPECT_EQ(refusal("\xff\xd8" + q + f + h + grey_parts.scan_header() + "\xff\xd9"), "x.jpg: JPEG: a scan without data");
+  EXPECT_EQ(refusal("\xff\xd8" + q + f + h + grey_parts.scan_header() + "\xff\xd9"),
+            "x.jpg: JPEG: a scan without data");
   EXPECT_EQ(refusal(file(q + "\xff\xff\xff" + f + h)), "") << "fill bytes";
 }
 
@@ -130,7 +131,8 @@ TEST(JpegGuard, ChecksScans) {
   EXPECT_EQ(with(std::string("\1\7\0\0\x3f\0", 6)), "x.jpg: JPEG: a scan of component 7");
   EXPECT_EQ(with(std::string("\1\1\x10\0\x3f\0", 6)), "x.jpg: JPEG: a scan uses a Huffman table that is not defined");
   EXPECT_EQ(with(std::string("\1\1\0\1\x3f\0", 6)), "x.jpg: JPEG: a progressive scan in a baseline frame");
-  const std::string progressive = "\xff\xd8" + grey_parts.quantization() + grey_parts.frame('\xC2') + grey_parts.huffman();
+  const std::string progressive =
+      "\xff\xd8" + grey_parts.quantization() + grey_parts.frame('\xC2') + grey_parts.huffman();
   EXPECT_EQ(refusal(progressive + JpegParts::segment(0xDA, good) + "data\xff\xd9"),
             "x.jpg: JPEG: scan of coefficients 0 to 63");
   EXPECT_EQ(refusal(progressive + JpegParts::segment(0xDA, std::string("\1\1\0\5\2\0", 6)) + "data\xff\xd9"),
